@@ -1,0 +1,52 @@
+# Everything a fresh Debian machine with Node needs is brought here: `make demo` shows the product, `make test` checks it.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo test soak bench build engine base-images stop clean
+
+bin := node_modules/.bin
+# For recipes that need the engine: finds or starts it and exports DOCKER_HOST.
+use_engine = host=$$(scripts/engine.sh); export "$$host"
+
+help: ## lists these targets
+	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 20
+
+demo: base-images build ## shows a build with a secret, and a leaky one being refused
+	@$(use_engine); $(bin)/tsx scripts/demo.ts
+
+test: base-images ## lint, types, build, unit and engine tests
+	@scripts/test-tools.sh
+	@$(bin)/prettier --check . --log-level warn
+	@$(bin)/eslint . --max-warnings 0
+	@$(bin)/tsc -p tsconfig.json --noEmit
+	@$(MAKE) --no-print-directory build
+	@$(use_engine); $(bin)/vitest run
+
+soak: ## the same with the long forms of the tests
+	@TRACELESS_SOAK=1 $(MAKE) --no-print-directory test
+
+bench: build ## measures against the plain implementations
+	@$(bin)/tsx bench/main.ts
+
+build: node_modules/.package-lock.json ## compiles src to dist
+	@rm -rf dist
+	@$(bin)/tsc -p tsconfig.build.json
+	@$(bin)/tsx scripts/bundle.ts
+
+engine: ## finds or starts a Docker engine, prints DOCKER_HOST=…
+	@scripts/engine.sh
+
+base-images: node_modules/.package-lock.json ## makes traceless-base:* in the engine
+	@scripts/base-image.sh
+
+stop: ## stops the engine that was started here
+	@scripts/engine.sh stop
+
+clean: stop ## stops that engine, removes its data and everything that was made
+	@rm -rf dist .engine .cache coverage
+
+# npm writes this file at the end of an installation; one that is older than the lock file is stale.
+node_modules/.package-lock.json: package-lock.json
+	@npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2
+	@touch $@

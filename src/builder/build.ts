@@ -1,0 +1,296 @@
+/**
+ * One build from request to verdict, as a straight line. Secret values exist
+ * between "read" and the `finally` of one function; the image gets its name
+ * last.
+ *
+ * @packageDocumentation
+ */
+
+import { randomUUID } from 'node:crypto'
+import type { BuildInput, BuiltEvent, Digest, Engine, FindCredentials, ImageFacts } from '../docker/engine.js'
+import { Fault, faultOf } from '../errors.js'
+import { needlesFor, type NeedleSet } from '../leak/needles.js'
+import type { VerdictStore } from '../leak/verdicts.js'
+import type { SecretValue } from '../secret.js'
+import type { HeldSecret, ReadScope, SecretReader, UsageRecorder } from '../store/store.js'
+import { requireImages } from './base-images.js'
+import { readCaches } from './cache-mounts.js'
+import { EventRedactor, type Listener } from './events.js'
+import { buildFailure } from './failure.js'
+import { gateProblems } from './gates.js'
+import { optionTexts, requireNoSecretIn, watchedContext } from './input-search.js'
+import { mountIds } from './mount-ids.js'
+import { prepare } from './prepare.js'
+import type { AssembledBuild, DeliveryNote, PreparedBuild, Workshop } from './prepared.js'
+import { probeBase, type ProbeMemory } from './probe.js'
+import { shortNames } from './prove.js'
+import { proveBuild } from './prove-build.js'
+import { forget, forgetUnread, refusal, type RetiredMounts } from './refusal.js'
+import type { Report } from './report.js'
+import { checkOptions, type BuildRequest, type CheckedOptions } from './request.js'
+import { stopAt } from './stop.js'
+
+/** What a builder works with. */
+export interface BuilderParts {
+  readonly secrets: SecretReader
+  /** Opens the engine; called once the request is known to be sound. */
+  readonly engine: () => Promise<Engine>
+  readonly retired: RetiredMounts
+  readonly usage: UsageRecorder
+  /** Keeps which layers were proven, so that a base image is read once. */
+  readonly verdicts: VerdictStore
+  readonly credentials: FindCredentials
+}
+
+/** How a build is watched and stopped. */
+export interface BuildControls {
+  /** Default: nobody listens. */
+  readonly onEvent?: Listener
+  readonly signal?: AbortSignal
+}
+
+/** A build that ended well. */
+export interface BuildResult {
+  /** Random id of the build, as usage is recorded under it. */
+  readonly id: string
+  readonly image: Digest
+  readonly tags: readonly string[]
+  readonly report: Report
+  readonly delivery: DeliveryNote | undefined
+}
+
+/** Builds images. */
+export interface Builder {
+  /**
+   * Builds an image, proves that it holds no secret, and only then names it.
+   *
+   * @returns `null` for a request that was only to be checked.
+   * @throws {@link Fault} `REQUEST_INVALID`, `REQUIREMENTS_INVALID`, `DOCKERFILE_INVALID`, `SECRET_UNKNOWN` before anything
+   * starts; `SECRET_IN_INPUT`; `BASE_UNSUITABLE`; `BUILD_FAILED`; `LEAK_FOUND` and `NOT_PROVEN` after a `report` event;
+   * `ENGINE_UNREACHABLE`, `ENGINE_UNSUPPORTED`; `TIMED_OUT`; `CANCELLED`; what the store throws.
+   */
+  build(request: BuildRequest, controls?: BuildControls): Promise<BuildResult | null>
+}
+
+/** Makes a builder. It keeps nothing between builds but what base images answered. */
+export function createBuilder(parts: BuilderParts): Builder {
+  const memory: ProbeMemory = new Map()
+  return {
+    async build(request, { onEvent = () => undefined, signal } = {}) {
+      const options = checkOptions(request)
+      const scope = { environment: options.environment, groups: options.groups, purpose: 'build' } as const
+      onEvent({ type: 'phase', phase: 'check' })
+      const known = await parts.secrets.names(scope)
+      const prepared = await prepare(request, options, known)
+      if (prepared.problems.length > 0) throw faultOf(prepared.problems)
+      if (options.checkOnly) return null
+      using stop = stopAt(options.timeoutMs, signal)
+      return await buildPrepared({ parts, prepared, options, scope, onEvent, memory, signal: stop.signal })
+    },
+  }
+}
+
+interface Job {
+  readonly parts: BuilderParts
+  readonly prepared: PreparedBuild
+  readonly options: CheckedOptions
+  readonly scope: ReadScope
+  readonly onEvent: Listener
+  readonly memory: ProbeMemory
+  readonly signal: AbortSignal
+}
+
+async function buildPrepared(job: Job): Promise<BuildResult> {
+  const { parts, prepared, options, scope, onEvent, signal } = job
+  const engine = await parts.engine()
+  const gated = gateProblems(prepared.needs, engine.info)
+  if (gated.length > 0) throw faultOf(gated)
+  const images = await requireImages(engine, prepared, { options, credentials: parts.credentials, signal })
+  const wanted = options.guard === 'environment' ? 'all' : prepared.storedNames
+  const owned: Disposable[] = [...prepared.given.values()]
+  try {
+    const held = await parts.secrets.read(scope, wanted)
+    owned.push(...held.map(({ value }) => value))
+    const keys = await parts.secrets.keys()
+    const stored = new Map(held.map((secret) => [secret.name, secret]))
+    const needles = needlesFor(guardedValues(held, prepared.given))
+    owned.push(needles)
+    requireLongEnough(needles, prepared, options)
+    requireNoSecretIn(needles, optionTexts(options))
+    const tenant = { storeId: parts.secrets.storeId, environment: options.environment }
+    const ids = mountIds(keys.mount, tenant, await parts.retired.all())
+    const like = sharedInput(options, ids.cacheNamespace, parts.credentials)
+    const workshop: Workshop = {
+      stored,
+      ids,
+      image: (reference) => images.get(reference) ?? missingImage(),
+      probe: (base, apt) => {
+        onEvent({ type: 'phase', phase: 'probe' })
+        const { id } = images.get(base) ?? missingImage()
+        return probeBase(engine, job.memory, { image: id, base, apt, like, signal })
+      },
+    }
+    const assembled = await prepared.assemble(workshop)
+    owned.push(...assembled.mounts.values())
+    return await run({ ...job, engine, images, held, needles, like, assembled, verdictKey: keys.verdict })
+  } finally {
+    for (const value of owned) value[Symbol.dispose]()
+  }
+}
+
+const missingImage = (): never => {
+  throw new TypeError('an image was asked for that the plan does not name')
+}
+
+/** The values to search for. Those given at hand go by the id of their mount. */
+function guardedValues(
+  held: readonly HeldSecret[],
+  given: ReadonlyMap<string, SecretValue>,
+): readonly { readonly name: string; readonly value: SecretValue }[] {
+  return [
+    ...held.filter(({ guarded }) => guarded).map(({ name, value }) => ({ name, value })),
+    ...[...given].map(([name, value]) => ({ name, value })),
+  ]
+}
+
+/** Values that this build serves and that cannot be searched for, known before it starts. */
+function requireLongEnough(needles: NeedleSet, prepared: PreparedBuild, options: CheckedOptions): void {
+  const served = servedNames(prepared)
+  const short = shortNames(needles).filter(
+    (name) => served.has(name) && !options.allowUnguarded.includes(name),
+  )
+  if (short.length === 0) return
+  throw new Fault('NOT_PROVEN', `Too short to be searched for: ${short.join(', ')}.`, {
+    hint: 'Use a longer value, or accept that the image cannot be searched for it with --allow-unguarded NAME.',
+    detail: { names: short },
+  })
+}
+
+const servedNames = ({ storedNames, given }: PreparedBuild): ReadonlySet<string> =>
+  new Set([...storedNames, ...given.keys()])
+
+type SharedInput = Omit<BuildInput, 'dockerfile' | 'context' | 'mounts' | 'targets'>
+
+function sharedInput(
+  options: CheckedOptions,
+  cacheNamespace: string,
+  credentials: FindCredentials,
+): SharedInput {
+  const { buildArgs, labels, extraHosts, platform, network, noCache } = options
+  // The images were fetched before; from here on the engine uses what it holds.
+  return {
+    buildArgs,
+    labels,
+    extraHosts,
+    platform,
+    network,
+    noCache,
+    pull: false,
+    cacheNamespace,
+    credentials,
+  }
+}
+
+interface Running extends Job {
+  readonly engine: Engine
+  readonly images: ReadonlyMap<string, ImageFacts>
+  readonly held: readonly HeldSecret[]
+  readonly needles: NeedleSet
+  readonly like: SharedInput
+  readonly assembled: AssembledBuild
+  readonly verdictKey: SecretValue
+}
+
+async function run(running: Running): Promise<BuildResult> {
+  const { assembled, engine, held, needles, options, onEvent, prepared, signal, like, parts } = running
+  requireNoSecretIn(needles, new Map([['the Dockerfile', assembled.dockerfile]]))
+  using events = new EventRedactor(needles, assembled.labels, onEvent)
+  const made: Digest[] = []
+  let named: Digest | undefined
+  try {
+    onEvent({ type: 'phase', phase: 'build' })
+    const input: BuildInput = {
+      ...like,
+      dockerfile: Buffer.from(assembled.dockerfile),
+      context: watchedContext(assembled.context, needles),
+      mounts: assembled.mounts,
+      targets: assembled.targets,
+    }
+    const built = await solved(engine, input, { events, made, signal })
+    const image = built.images[0]
+    if (image === undefined) throw new Fault('BUILD_FAILED', 'The engine gave no image.')
+    onEvent({ type: 'phase', phase: 'prove' })
+    const caches = await readCaches(engine, assembled.caches, {
+      like,
+      made: (image) => made.push(image),
+      signal,
+    })
+    const report = await proveBuild({
+      ...running,
+      built,
+      caches,
+      wording: (text) => events.text(text),
+      values: guardedValues(held, prepared.given),
+      served: servedNames(prepared),
+      verdicts: parts.verdicts,
+    })
+    if (caches.commands.length > 0)
+      await engine.dropRecords({ commands: caches.commands, since: undefined }, signal)
+    onEvent({ type: 'report', report })
+    const refused = refusal(report, options.strict)
+    if (refused !== undefined) {
+      for (const image of made) await engine.removeUntagged(image)
+      const leaky = assembled.caches.filter(({ words }) =>
+        report.findings.some(({ stage }) => stage === words),
+      )
+      await forget(engine, { assembled, leaky, since: events.startedAt, retired: parts.retired })
+      throw refused
+    }
+    signal.throwIfAborted()
+    onEvent({ type: 'phase', phase: 'tag' })
+    // Before the name: an image that nobody can trace back to its secrets must not be there.
+    const id = await recordUse(running, image)
+    for (const tag of options.tags) await engine.tag(image, tag)
+    named = image
+    onEvent({ type: 'built', image, tags: options.tags })
+    return { id, image, tags: options.tags, report, delivery: assembled.delivery }
+  } catch (error) {
+    signal.throwIfAborted()
+    throw buildFailure(error, events, assembled)
+  } finally {
+    for (const image of made) if (image !== named) await engine.removeUntagged(image)
+    if (signal.aborted && named === undefined) await forgetUnread(engine, assembled)
+  }
+}
+
+async function solved(
+  engine: Engine,
+  input: BuildInput,
+  {
+    events,
+    made,
+    signal,
+  }: { readonly events: EventRedactor; readonly made: Digest[]; readonly signal: AbortSignal },
+): Promise<BuiltEvent> {
+  for await (const event of engine.build(input, signal)) {
+    events.take(event)
+    if (event.type === 'image') made.push(event.image)
+    if (event.type === 'built') return event
+  }
+  throw new Fault('BUILD_FAILED', 'The engine ended the build without an image.')
+}
+
+async function recordUse({ parts, prepared, options, held }: Running, image: Digest): Promise<string> {
+  const id = randomUUID()
+  await parts.usage.record({
+    kind: 'build',
+    id,
+    environment: options.environment,
+    image,
+    tags: options.tags,
+    used: held
+      .filter(({ name }) => prepared.storedNames.has(name))
+      .map(({ name, group, version }) => ({ name, group, version })),
+  })
+  return id
+}

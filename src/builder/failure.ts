@@ -1,0 +1,39 @@
+/**
+ * What went wrong in a build, in our words.
+ *
+ * @packageDocumentation
+ */
+
+import { Fault } from '../errors.js'
+import type { EventRedactor } from './events.js'
+import type { AssembledBuild } from './prepared.js'
+
+/** What programs print when it is the credentials that are wrong, and what to tell then. */
+const CREDENTIAL_SIGNS: readonly (readonly [sign: RegExp, hint: string])[] = [
+  [
+    /No matching distribution found/,
+    'pip says so too when an index refuses its credentials: check that the secret is right.',
+  ],
+  [
+    /Authentication failed for|could not read (?:Username|Password)|HTTP (?:Basic: )?Access denied|401 (?:Client Error|Unauthorized)/,
+    'The server refused the credentials: check that the secret is right.',
+  ],
+]
+
+/**
+ * Makes a fault that is safe to show of one that carries the engine's words. Anything that is no fault of a build passes
+ * through.
+ */
+export function buildFailure(error: unknown, events: EventRedactor, { delivery }: AssembledBuild): unknown {
+  if (!(error instanceof Fault) || error.code !== 'BUILD_FAILED') return error
+  const text = events.text(error.message)
+  const status = /exit code: (\d+)/.exec(text)?.[1]
+  const step = events.failedStep
+  const message =
+    status === undefined || step === undefined
+      ? text
+      : `The step "${step}" failed with exit status ${status}.`
+  const sign =
+    delivery === undefined ? undefined : CREDENTIAL_SIGNS.find(([pattern]) => pattern.test(events.tail))
+  return new Fault('BUILD_FAILED', message, { hint: sign?.[1], cause: error })
+}

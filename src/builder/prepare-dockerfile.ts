@@ -1,0 +1,321 @@
+/**
+ * A build from the user's own Dockerfile: what it mounts is compared with what
+ * was given before anything starts.
+ *
+ * @packageDocumentation
+ */
+
+import { cacheMountsOf } from './cache-mounts.js'
+import { contextTar } from '../docker/context.js'
+import type { Problem } from '../errors.js'
+import { isSecretName, SecretValue, type SecretName } from '../secret.js'
+import { nearest } from '../suggest.js'
+import { readDockerfile, type PlacedMount, type ReadDockerfile, type Stage } from './dockerfile-read.js'
+import {
+  isForeignFrontend,
+  reachedStages,
+  rewriteDockerfile,
+  stageNames,
+  stagesToRead,
+  targetStage,
+} from './dockerfile-rewrite.js'
+import type { DerivedSource } from './list-sources.js'
+import { MountLabels } from './mount-labels.js'
+import type { AssembledBuild, EngineNeed, PreparedBuild, Workshop } from './prepared.js'
+import type { CheckedOptions, CheckedSource } from './request.js'
+import { writeMount, type SecretMount } from './secret-mount.js'
+
+/** What a Dockerfile build is prepared from. */
+export interface DockerfileInput {
+  /** Name of the Dockerfile for messages. */
+  readonly file: string
+  readonly text: string
+  readonly context: Parameters<typeof contextTar>[0]
+  readonly sources: ReadonlyMap<string, CheckedSource>
+  /** Values that stand behind `requirements` and `credentials-of` sources, by id. */
+  readonly derived: ReadonlyMap<string, DerivedSource>
+  readonly target: string | undefined
+  readonly allowMissing: ReadonlySet<string>
+  readonly namedContexts: ReadonlyMap<string, string>
+  /** Stored names that could be meant. */
+  readonly known: readonly SecretName[]
+  readonly options: CheckedOptions
+}
+
+/** Where a mount's value comes from, once it is decided. */
+type Resolved =
+  | { readonly kind: 'value'; readonly value: SecretValue }
+  | { readonly kind: 'stored'; readonly name: SecretName }
+  | { readonly kind: 'derived'; readonly source: DerivedSource }
+  | { readonly kind: 'absent' }
+
+/** Prepares a Dockerfile build. */
+export function prepareDockerfile(input: DockerfileInput): PreparedBuild {
+  const dockerfile = readDockerfile(input.text, {
+    file: input.file,
+    buildArgs: input.options.buildArgs,
+    namedContexts: new Set(input.namedContexts.keys()),
+  })
+  const problems: Problem[] = [...dockerfile.problems]
+  const target = targetStage(dockerfile, input.target)
+  if (target === undefined && dockerfile.problems.length === 0) {
+    problems.push(problem(input, undefined, 'The Dockerfile has no stage of the name that is the target.'))
+  }
+  const reached = target === undefined ? [] : reachedStages(dockerfile, target)
+  problems.push(...stageProblems(input, dockerfile, reached))
+  const mounts = reached.flatMap((stage) => stage.mounts)
+  const resolution = resolveMounts(input, mounts)
+  problems.push(...resolution.problems)
+  return {
+    storedNames: namesOf(resolution.byId),
+    given: new Map(
+      [...resolution.byId].flatMap(([id, found]) => (found.kind === 'value' ? [[id, found.value]] : [])),
+    ),
+    problems,
+    images: imagesOf(reached, input.namedContexts),
+    refusesTriggers: false,
+    needs: needsOf(input, dockerfile, mounts),
+    assemble: async (workshop) =>
+      Promise.resolve(
+        assemble(input, { dockerfile, target: target ?? fail(), reached, byId: resolution.byId }, workshop),
+      ),
+  }
+}
+
+const fail = (): never => {
+  throw new TypeError('a build with problems was assembled')
+}
+
+function namesOf(byId: ReadonlyMap<string, Resolved>): ReadonlySet<SecretName> {
+  const names = new Set<SecretName>()
+  for (const found of byId.values()) {
+    if (found.kind === 'stored') names.add(found.name)
+    else if (found.kind === 'derived') for (const name of found.source.names) names.add(name)
+  }
+  return names
+}
+
+function stageProblems(
+  input: DockerfileInput,
+  dockerfile: ReadDockerfile,
+  reached: readonly Stage[],
+): readonly Problem[] {
+  const problems: Problem[] = []
+  if (isForeignFrontend(dockerfile.syntax)) {
+    problems.push(
+      problem(
+        input,
+        1,
+        'The "# syntax" line names a frontend of its own, whose mounts cannot be separated.',
+        {
+          hint: 'Use docker/dockerfile, or leave the line out.',
+        },
+      ),
+    )
+  }
+  const names = new Set<string>()
+  for (const stage of reached) {
+    const name = stage.name?.toLowerCase()
+    if (name !== undefined && names.has(name)) {
+      problems.push(
+        problem(
+          input,
+          stage.line,
+          'Two stages of the build have the same name, so that the first cannot be read.',
+        ),
+      )
+    }
+    if (name !== undefined) names.add(name)
+    const base = stage.base.kind === 'stage' ? dockerfile.stages[stage.base.index] : undefined
+    if (base?.hasOnBuildSecret === true) {
+      problems.push(
+        problem(input, stage.line, 'The stage builds on one whose ONBUILD trigger mounts a secret.'),
+      )
+    }
+  }
+  return problems
+}
+
+function resolveMounts(
+  input: DockerfileInput,
+  mounts: readonly PlacedMount[],
+): { readonly byId: ReadonlyMap<string, Resolved>; readonly problems: readonly Problem[] } {
+  const byId = new Map<string, Resolved>()
+  const problems: Problem[] = []
+  for (const placed of mounts) {
+    const { id, required } = placed.mount
+    const found = resolve(input, id)
+    if (found.kind === 'absent' && required && !input.allowMissing.has(id)) {
+      problems.push(missing(input, placed))
+    }
+    if (found.kind === 'stored' && !input.known.includes(found.name)) {
+      problems.push(unknownName(input, found.name, placed))
+    }
+    byId.set(id, found)
+  }
+  const used = new Set(byId.keys())
+  for (const id of input.sources.keys()) {
+    if (used.has(id)) continue
+    const meant = nearest(id, used)
+    problems.push({
+      code: 'REQUEST_INVALID',
+      message: `The secret ${id} is given, and no step mounts it.`,
+      hint: meant === undefined ? undefined : `Did you mean ${meant}?`,
+    })
+  }
+  return { byId, problems }
+}
+
+/** An id that nothing was given for means the stored secret of that name; never a variable of this process. */
+function resolve({ sources, derived, known }: DockerfileInput, id: string): Resolved {
+  const source = sources.get(id)
+  if (source === undefined) {
+    return isSecretName(id) && known.includes(id) ? { kind: 'stored', name: id } : { kind: 'absent' }
+  }
+  switch (source.kind) {
+    case 'value':
+    case 'stored':
+      return source
+    case 'requirements':
+    case 'credentials-of': {
+      const found = derived.get(id)
+      return found === undefined ? { kind: 'absent' } : { kind: 'derived', source: found }
+    }
+  }
+}
+
+function unknownName(input: DockerfileInput, name: SecretName, { line, column }: PlacedMount): Problem {
+  const meant = nearest(name, input.known)
+  return {
+    code: 'SECRET_UNKNOWN',
+    message: `There is no secret ${name} in this environment.`,
+    hint: meant === undefined ? `Set it with "traceless secrets set ${name}".` : `Did you mean ${meant}?`,
+    file: input.file,
+    line,
+    column,
+  }
+}
+
+function missing(input: DockerfileInput, { mount, line, column }: PlacedMount): Problem {
+  const meant = nearest(mount.id, [...input.sources.keys(), ...input.known])
+  return {
+    code: 'SECRET_UNKNOWN',
+    message: `The step mounts the secret ${mount.id}, and there is no value for it.`,
+    hint:
+      meant === undefined
+        ? `Set it with "traceless secrets set", pass it with --secret id=${mount.id},…, or allow it with --allow-missing ${mount.id}.`
+        : `Did you mean ${meant}?`,
+    file: input.file,
+    line,
+    column,
+  }
+}
+
+/** Images that `FROM`, `COPY --from` and `--mount=from` name, with named contexts put in their place. */
+function imagesOf(reached: readonly Stage[], namedContexts: ReadonlyMap<string, string>): readonly string[] {
+  const images = new Set<string>()
+  for (const stage of reached) {
+    for (const source of [stage.base, ...stage.uses])
+      if (source.kind === 'image') images.add(source.reference)
+  }
+  for (const value of namedContexts.values()) {
+    if (value.startsWith('docker-image://')) images.add(value.slice('docker-image://'.length))
+  }
+  return [...images]
+}
+
+function needsOf(
+  { file, namedContexts }: DockerfileInput,
+  dockerfile: ReadDockerfile,
+  mounts: readonly PlacedMount[],
+): readonly EngineNeed[] {
+  const needs: EngineNeed[] = mounts
+    .filter(({ mount }) => mount.env !== undefined)
+    .map(({ line }) => ({ feature: 'env-mount', file, line }))
+  if (dockerfile.hasHereDocument) needs.push({ feature: 'here-document', file, line: undefined })
+  if (namedContexts.size > 0) needs.push({ feature: 'named-context', file, line: undefined })
+  return needs
+}
+
+interface Reading {
+  readonly dockerfile: ReadDockerfile
+  readonly target: Stage
+  readonly reached: readonly Stage[]
+  readonly byId: ReadonlyMap<string, Resolved>
+}
+
+function assemble(input: DockerfileInput, reading: Reading, workshop: Workshop): AssembledBuild {
+  const { dockerfile, target, reached, byId } = reading
+  const labels = new MountLabels()
+  const mounts = new Map<string, SecretValue>()
+  const opaque = new Map<string, { readonly id: string; readonly present: boolean }>()
+  for (const [id, found] of byId) {
+    const mount = mountOf(id, found, workshop)
+    opaque.set(id, { id: mount.id, present: mount.value !== undefined })
+    labels.add(mount.id, id)
+    if (mount.value !== undefined) mounts.set(mount.id, mount.value)
+  }
+  const replaceMount = (mount: SecretMount): SecretMount => {
+    const known = opaque.get(mount.id)
+    // A stage that is not reached: nothing is served for it.
+    if (known === undefined) return { ...mount, id: workshop.ids.absent(mount.id) }
+    // A value that is there is required, so that no step can run without it and be taken for one that ran with it.
+    return { ...mount, id: known.id, required: known.present }
+  }
+  const names = stageNames(dockerfile)
+  for (const { mount, start, end } of reached.flatMap((stage) => stage.mounts)) {
+    labels.add(writeMount(replaceMount(mount)), oneLine(dockerfile.text.slice(start, end), dockerfile.escape))
+  }
+  const caches = cacheMountsOf(dockerfile, reached)
+  return {
+    dockerfile: rewriteDockerfile(dockerfile, replaceMount),
+    context: contextTar(input.context),
+    mounts,
+    targets: [target, ...stagesToRead(reached, target)].map(({ index }) => names[index] ?? ''),
+    labels,
+    secretCommands: reached.flatMap((stage) => stage.mounts.map(({ command }) => command)),
+    caches: caches.readable,
+    doubts: caches.doubts,
+    delivery: undefined,
+  }
+}
+
+/** The opaque id, and a value of its own that the assembly's owner wipes. */
+function mountOf(
+  id: string,
+  found: Resolved,
+  workshop: Workshop,
+): { readonly id: string; readonly value: SecretValue | undefined } {
+  switch (found.kind) {
+    case 'value':
+      return { id: workshop.ids.given('value', found.value), value: copy(found.value) }
+    case 'stored': {
+      const held = workshop.stored.get(found.name)
+      if (held === undefined) return { id: workshop.ids.absent(id), value: undefined }
+      return { id: workshop.ids.stored(held), value: copy(held.value) }
+    }
+    case 'derived': {
+      const values = new Map([...workshop.stored].map(([name, { value }]) => [name, value]))
+      const versions = [...found.source.names]
+        .sort()
+        .map((name) => `${name}@${workshop.stored.get(name)?.version ?? ''}`)
+      const { value, shape } = found.source.make(values)
+      return { id: workshop.ids.derived('source', [shape, ...versions]), value }
+    }
+    case 'absent':
+      return { id: workshop.ids.absent(id), value: undefined }
+  }
+}
+
+const copy = (value: SecretValue): SecretValue => value.use((bytes) => new SecretValue(bytes))
+
+const oneLine = (text: string, escape: string): string => text.replaceAll(`${escape}\n`, '')
+
+function problem(
+  { file }: DockerfileInput,
+  line: number | undefined,
+  message: string,
+  more: { readonly hint?: string } = {},
+): Problem {
+  return { code: 'DOCKERFILE_INVALID', message, file, line, ...more }
+}

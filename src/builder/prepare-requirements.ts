@@ -1,0 +1,164 @@
+/**
+ * A build from a requirement list: the list is read and checked whole, and the
+ * Dockerfile is ours.
+ *
+ * @packageDocumentation
+ */
+
+import { contextTar } from '../docker/context.js'
+import { Fault, faultOf, type Problem } from '../errors.js'
+import type { SecretName, SecretValue } from '../secret.js'
+import type { HeldSecret } from '../store/store.js'
+import {
+  deliver,
+  planDelivery,
+  unknownNames,
+  type Delivery,
+  type DeliveryMount,
+  type DeliveryPlan,
+  type RequirementList,
+} from '../substitute/index.js'
+import { installDockerfile, LISTS, type InstallMount } from './install-recipe.js'
+import { MountLabels } from './mount-labels.js'
+import type { AssembledBuild, PreparedBuild, Workshop } from './prepared.js'
+import type { BaseFacts } from './probe.js'
+import type { RequirementsRequest } from './request.js'
+
+/** First Git that takes settings from `GIT_CONFIG_COUNT`: https://github.com/git/git/blob/master/Documentation/RelNotes/2.31.0.txt */
+const GIT_CONFIG_COUNT_SINCE = [2, 31] as const
+
+/** Prepares a build from a list that was read. */
+export function prepareRequirements(
+  request: RequirementsRequest,
+  {
+    list,
+    root,
+    known,
+  }: { readonly list: RequirementList; readonly root: string; readonly known: readonly SecretName[] },
+): PreparedBuild {
+  const plan = planDelivery(list, request.delivery ?? 'auto')
+  const unknown = unknownNames(list, known)
+  return {
+    storedNames: list.names,
+    given: new Map(),
+    problems: [
+      ...list.problems,
+      ...list.localPaths,
+      ...plan.problems,
+      ...unknown,
+      ...recipeProblems(request),
+    ],
+    images: [request.base],
+    refusesTriggers: true,
+    needs: [],
+    assemble: (workshop) => assemble(request, { list, root, plan }, workshop),
+  }
+}
+
+/** Debian's names of packages: https://www.debian.org/doc/debian-policy/ch-controlfields.html#source, with an optional version. */
+const PACKAGE = /^[a-z0-9][a-z0-9+.-]+(?:=[A-Za-z0-9.+~:-]+)?$/
+
+function recipeProblems({ apt = [], workdir, base }: RequirementsRequest): readonly Problem[] {
+  const problems: Problem[] = []
+  const invalid = (message: string): void => void problems.push({ code: 'REQUEST_INVALID', message })
+  if (!apt.every((name) => PACKAGE.test(name)))
+    invalid('A package of --apt is not a name of a Debian package.')
+  if (workdir !== undefined && !/^\/[^\s$"'\\]*$/.test(workdir))
+    invalid('The working directory is not an absolute path.')
+  if (!/^[^\s$"'\\]+$/.test(base)) invalid('The base image is not a name of an image.')
+  return problems
+}
+
+async function assemble(
+  request: RequirementsRequest,
+  {
+    list,
+    root,
+    plan,
+  }: { readonly list: RequirementList; readonly root: string; readonly plan: DeliveryPlan },
+  workshop: Workshop,
+): Promise<AssembledBuild> {
+  const apt = request.apt ?? []
+  const facts = await workshop.probe(request.base, apt)
+  requireSuitable(facts, list)
+  // Which Git is there is known only now, and all but the oldest take the plan that was made without knowing.
+  const settled = readsHelpers(facts) ? plan : planDelivery(list, plan.choice, 'netrc')
+  if (settled.problems.length > 0) throw faultOf(settled.problems)
+  const values = new Map<SecretName, SecretValue>()
+  for (const name of list.names) {
+    const held = workshop.stored.get(name)
+    if (held !== undefined) values.set(name, held.value)
+  }
+  const delivery = deliver(settled, list, values, { pythonVersion: facts.python })
+  const labels = new MountLabels()
+  const mounts = new Map<string, SecretValue>()
+  const recipeMounts = delivery.mounts.map((mount): InstallMount => {
+    const id = workshop.ids.derived(mount.kind, keyOf(mount, workshop.stored))
+    mounts.set(id, mount.value)
+    labels.add(id, labelOf(mount))
+    if (mount.kind === 'git-credential') return { kind: mount.kind, id, scope: mount.scope }
+    return mount.kind === 'netrc' ? { kind: mount.kind, id } : { kind: mount.kind, id, path: mount.path }
+  })
+  const copy = request.copy ?? []
+  const written = installDockerfile({
+    base: request.base,
+    baseUser: workshop.image(request.base).user,
+    facts,
+    apt,
+    workdir: request.workdir,
+    copy,
+    mode: delivery.mode,
+    git: settled.git,
+    list: delivery.root,
+    mounts: recipeMounts,
+  })
+  for (const { marker, words } of written.steps) labels.addStep(marker, words)
+  return {
+    dockerfile: written.dockerfile,
+    context: contextTar({ root, only: copy.map(({ from }) => from), files: listFiles(delivery) }),
+    mounts,
+    targets: delivery.mode === 'filled' ? ['traceless-image', 'traceless-wheels'] : ['traceless-image'],
+    labels,
+    secretCommands: written.steps.map(({ command }) => command),
+    caches: [],
+    doubts: [],
+    delivery: { mode: delivery.mode, reasons: delivery.reasons },
+  }
+}
+
+/** @throws {@link Fault} `BASE_UNSUITABLE` with everything the base lacks. */
+function requireSuitable(facts: BaseFacts, list: RequirementList): void {
+  const missing: string[] = []
+  if (facts.python === undefined) missing.push('python3')
+  if (facts.pip === undefined) missing.push('python3-pip')
+  if (facts.git === undefined && list.needsGit) missing.push('git')
+  if (missing.length > 0) {
+    throw new Fault('BASE_UNSUITABLE', `The base image lacks ${missing.join(', ')}.`, {
+      hint: `Add it with --apt ${[...missing, ...(missing.includes('git') ? ['ca-certificates'] : [])].join(',')}, or use another base.`,
+    })
+  }
+}
+
+/** Whether git, where there is one, can be given its credentials by helpers. */
+function readsHelpers({ git }: BaseFacts): boolean {
+  if (git === undefined) return true
+  const [major = 0, minor = 0] = git.split('.').map(Number)
+  const [sinceMajor, sinceMinor] = GIT_CONFIG_COUNT_SINCE
+  return major > sinceMajor || (major === sinceMajor && minor >= sinceMinor)
+}
+
+/** What a mount is made from: its secrets with their versions, and the form they are given. */
+const keyOf = (mount: DeliveryMount, stored: ReadonlyMap<SecretName, HeldSecret>): readonly string[] => [
+  mount.shape,
+  ...[...mount.names].sort().map((name) => `${name}@${stored.get(name)?.version ?? ''}`),
+]
+
+const labelOf = (mount: DeliveryMount): string =>
+  mount.kind === 'git-credential'
+    ? `credential:${mount.scope}`
+    : mount.kind === 'netrc'
+      ? 'netrc'
+      : `list:${mount.path}`
+
+const listFiles = ({ files }: Delivery): ReadonlyMap<string, Uint8Array> =>
+  new Map([...files].map(([path, bytes]) => [`${LISTS}/${path}`, bytes]))

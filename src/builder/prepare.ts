@@ -1,0 +1,94 @@
+/**
+ * From a request to a prepared build: reads the Dockerfile or the requirement
+ * lists, and nothing else.
+ *
+ * @packageDocumentation
+ */
+
+import { readFile } from 'node:fs/promises'
+import { basename, dirname } from 'node:path'
+import { ignoreLines, insideContext } from '../docker/context.js'
+import { Fault, type Problem } from '../errors.js'
+import type { SecretName } from '../secret.js'
+import { parseRequirements } from '../substitute/index.js'
+import { deriveSources, listReader } from './list-sources.js'
+import { prepareDockerfile } from './prepare-dockerfile.js'
+import { prepareRequirements } from './prepare-requirements.js'
+import type { PreparedBuild } from './prepared.js'
+import {
+  checkSources,
+  isRequirementsRequest,
+  type BuildRequest,
+  type CheckedOptions,
+  type DockerfileRequest,
+  type RequirementsRequest,
+} from './request.js'
+
+/**
+ * Prepares a build.
+ *
+ * @param known - stored names that could be meant.
+ * @throws {@link Fault} `REQUEST_INVALID` for files that cannot be read. Everything else that is wrong is in the result.
+ */
+export async function prepare(
+  request: BuildRequest,
+  options: CheckedOptions,
+  known: readonly SecretName[],
+): Promise<PreparedBuild> {
+  if (isRequirementsRequest(request)) return fromRequirements(request, known)
+  return fromDockerfile(request, options, known)
+}
+
+async function fromDockerfile(
+  request: DockerfileRequest,
+  options: CheckedOptions,
+  known: readonly SecretName[],
+): Promise<PreparedBuild> {
+  const { dockerfile, context } = request
+  const path = 'path' in dockerfile ? dockerfile.path : undefined
+  const text = 'path' in dockerfile ? await readText(dockerfile.path) : dockerfile.text
+  const { sources, problems } = checkSources(request.secrets)
+  const lists = await deriveSources(sources, known)
+  const lines = context === undefined ? undefined : await ignoreLines(context, path)
+  const prepared = prepareDockerfile({
+    file: path ?? 'Dockerfile',
+    text,
+    context: { root: context, ignoreLines: lines },
+    sources,
+    derived: lists.derived,
+    target: request.target,
+    allowMissing: new Set(request.allowMissing),
+    namedContexts: new Map(Object.entries(request.buildContexts ?? {})),
+    known,
+    options,
+  })
+  return { ...prepared, problems: [...problems, ...lists.problems, ...prepared.problems] }
+}
+
+async function fromRequirements(
+  request: RequirementsRequest,
+  known: readonly SecretName[],
+): Promise<PreparedBuild> {
+  const { requirements } = request
+  const isFile = !Array.isArray(requirements)
+  const path = isFile ? (requirements as { readonly path: string }).path : undefined
+  const root = path === undefined ? process.cwd() : dirname(path)
+  const source = path === undefined ? { lines: requirements as readonly string[] } : { path: basename(path) }
+  const list = await parseRequirements(source, listReader(root))
+  const problems: Problem[] = (request.copy ?? [])
+    .filter(({ from }) => insideContext(root, from) === null)
+    .map(() => ({
+      code: 'REQUEST_INVALID',
+      message: 'A path of --copy leads out of the folder of the requirement list.',
+    }))
+  const prepared = prepareRequirements(request, { list, root, known })
+  return { ...prepared, problems: [...prepared.problems, ...problems] }
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    throw new Fault('REQUEST_INVALID', `The Dockerfile ${path} cannot be read.`, { cause: error })
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * What both kinds of build come to before values are read, and after.
+ *
+ * @packageDocumentation
+ */
+
+import type { BaseFacts } from './probe.js'
+import type { ImageFacts } from '../docker/engine.js'
+import type { Problem } from '../errors.js'
+import type { SecretName, SecretValue } from '../secret.js'
+import type { HeldSecret } from '../store/store.js'
+import type { ReadableCache } from './cache-mounts.js'
+import type { MountIds } from './mount-ids.js'
+import type { MountLabels } from './mount-labels.js'
+
+/** A build whose request was checked against itself. It knows names, no values but those given at hand. */
+export interface PreparedBuild {
+  /** Stored secrets that this build mounts. */
+  readonly storedNames: ReadonlySet<SecretName>
+  /** Values given at hand, by the name under which they are searched for. */
+  readonly given: ReadonlyMap<string, SecretValue>
+  /** Everything wrong with the request, unknown secrets included. */
+  readonly problems: readonly Problem[]
+  /** Images outside of this build on which it stands. */
+  readonly images: readonly string[]
+  /** Whether triggers of a base image (`ONBUILD`) are refused, or only those that mount secrets. */
+  readonly refusesTriggers: boolean
+  /** What not every engine can do, with the line that asks for it. */
+  readonly needs: readonly EngineNeed[]
+  /** Makes the engine's input. May ask the engine about the base image. */
+  assemble(workshop: Workshop): Promise<AssembledBuild>
+}
+
+/** A feature and the place that asks for it. */
+export interface EngineNeed {
+  readonly feature: 'here-document' | 'env-mount' | 'named-context'
+  readonly file: string
+  readonly line: number | undefined
+}
+
+/** What is at hand when the engine's input is made. */
+export interface Workshop {
+  /** The live stored secrets that were asked for, by name. */
+  readonly stored: ReadonlyMap<SecretName, HeldSecret>
+  readonly ids: MountIds
+  /** An image of {@link PreparedBuild.images}, as the engine has it. */
+  image(reference: string): ImageFacts
+  /** What a base can do once some Debian packages are in it. */
+  probe(base: string, apt: readonly string[]): Promise<BaseFacts>
+}
+
+/** What the engine is given. */
+export interface AssembledBuild {
+  readonly dockerfile: string
+  readonly context: () => AsyncIterable<Uint8Array>
+  /** Values by opaque id. Wiped by whoever asked for the assembly. */
+  readonly mounts: ReadonlyMap<string, SecretValue>
+  /** Stages to solve, the one asked for first. Names as the rewritten Dockerfile has them. */
+  readonly targets: readonly string[]
+  readonly labels: MountLabels
+  /** Commands of the steps that mount secrets. */
+  readonly secretCommands: readonly string[]
+  /** Cache mounts to read beside the image. */
+  readonly caches: readonly ReadableCache[]
+  /** Reasons known by now why nothing can be proven. */
+  readonly doubts: readonly string[]
+  /** How credentials reach pip, for a build from a requirement list. */
+  readonly delivery: DeliveryNote | undefined
+}
+
+/** Which way of delivery was taken, and why. */
+export interface DeliveryNote {
+  readonly mode: 'lifted' | 'filled'
+  readonly reasons: readonly string[]
+}

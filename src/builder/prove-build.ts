@@ -1,0 +1,88 @@
+/**
+ * Reads back what one build made: the image, every other stage that ran, and
+ * the caches its steps wrote to. Layers that were proven before are left out.
+ *
+ * @packageDocumentation
+ */
+
+import type { BuiltEvent, Digest, Engine, ImageFacts } from '../docker/engine.js'
+import type { Guarded, NeedleSet } from '../leak/needles.js'
+import { Verdicts, type VerdictStore } from '../leak/verdicts.js'
+import type { SecretValue } from '../secret.js'
+import type { HeldSecret } from '../store/store.js'
+import type { ReadCaches } from './cache-mounts.js'
+import type { Listener } from './events.js'
+import type { AssembledBuild } from './prepared.js'
+import { prove } from './prove.js'
+import type { Report } from './report.js'
+import type { CheckedOptions } from './request.js'
+
+/** A build that ended, with everything its proof needs. */
+export interface EndedBuild {
+  readonly engine: Engine
+  readonly built: BuiltEvent
+  readonly caches: ReadCaches
+  readonly assembled: AssembledBuild
+  /** Images on which the build stands. */
+  readonly images: ReadonlyMap<string, ImageFacts>
+  readonly held: readonly HeldSecret[]
+  /** The values of {@link needles}. */
+  readonly values: readonly Guarded[]
+  readonly needles: NeedleSet
+  /** Names whose values the build served. */
+  readonly served: ReadonlySet<string>
+  readonly options: CheckedOptions
+  readonly verdicts: VerdictStore
+  readonly verdictKey: SecretValue
+  /** Makes the engine's words safe to show. */
+  readonly wording: (text: string) => string
+  readonly onEvent: Listener
+  readonly signal: AbortSignal
+}
+
+/** Searches everything the build made, and its base where that was not done before. */
+export async function proveBuild(build: EndedBuild): Promise<Report> {
+  const { engine, built, caches, assembled, held, options, needles, signal } = build
+  const stages = built.images.map(
+    (image, index) => [image, index === 0 ? null : (assembled.targets[index] ?? null)] as const,
+  )
+  // The image itself last: where a stage is the very same image, it counts as the image.
+  const expected = new Map<Digest, string | null>([...caches.images, ...stages.reverse()])
+  const scope = { key: build.verdictKey, source: engine.info.id }
+  const verdicts = new Verdicts(build.verdicts, scope, build.values)
+  const proven = await provenLayers(engine, [...expected.keys()], verdicts)
+  return prove({
+    image: built.images[0] ?? '',
+    parts: await engine.parts([...expected.keys()], { skip: proven, signal }),
+    proven,
+    verdicts,
+    expected,
+    baseLayers: new Set([...build.images.values()].flatMap(({ layers }) => layers)),
+    needles,
+    wording: (text) => assembled.labels.translate(text),
+    unguarded: held.filter(({ guarded }) => !guarded).map(({ name }) => name),
+    mustGuard: new Set([...build.served].filter((name) => !options.allowUnguarded.includes(name))),
+    allow: options.allow,
+    doubts: [
+      ...assembled.doubts,
+      ...caches.doubts,
+      ...built.divergent.map((name) => `The step "${build.wording(name)}" ran more than once.`),
+    ],
+    strict: options.strict,
+    signal,
+    onProgress: (bytes) => build.onEvent({ type: 'proof', bytes }),
+  })
+}
+
+/** Layers of these images that need not be read, because they were proven for every value before. */
+async function provenLayers(
+  engine: Engine,
+  images: readonly Digest[],
+  verdicts: Verdicts,
+): Promise<ReadonlySet<string>> {
+  const layers = new Set<string>()
+  for (const image of images)
+    for (const layer of (await engine.inspect(image))?.layers ?? []) layers.add(layer)
+  const missing = await verdicts.missing([...layers])
+  return new Set([...layers].filter((layer) => missing.get(layer)?.size === 0))
+}

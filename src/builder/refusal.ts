@@ -1,0 +1,110 @@
+/**
+ * What happens to an image that is not proven clean.
+ *
+ * @packageDocumentation
+ */
+
+import type { Engine } from '../docker/engine.js'
+import { Fault } from '../errors.js'
+import { cacheRecord, type ReadableCache } from './cache-mounts.js'
+import type { AssembledBuild } from './prepared.js'
+import type { Report, ReportFinding } from './report.js'
+
+/** Opaque ids that are never used again, because a step with one of them leaked and may still be in an engine's cache. */
+export interface RetiredMounts {
+  all(): Promise<ReadonlySet<string>>
+  add(ids: readonly string[]): Promise<void>
+}
+
+/** How long the clean-up after a refusal may take, in milliseconds. It runs though the build may have been cancelled. */
+const FORGET_MS = 60_000
+
+/** Places that a fault lists; the report has them all. */
+const LISTED_PLACES = 20
+
+/** The fault for a report that refuses its image, `undefined` for one that lets it pass. */
+export function refusal(report: Report, strict: boolean): Fault | undefined {
+  switch (report.verdict) {
+    case 'clean':
+      return undefined
+    case 'clean-base-unread':
+      return strict ? notProven(report) : undefined
+    case 'not-proven':
+      return notProven(report)
+    case 'leak':
+      return new Fault(
+        'LEAK_FOUND',
+        'The image holds the value of a secret. It got no name and was removed.',
+        {
+          hint: 'Use the secret through --mount=type=secret only, and write it to no file that stays.',
+          detail: { places: report.findings.slice(0, LISTED_PLACES).map(placeText) },
+        },
+      )
+  }
+}
+
+function notProven(report: Report): Fault {
+  return new Fault('NOT_PROVEN', 'The image could not be proven clean. It got no name and was removed.', {
+    hint: report.reasons.join(' '),
+    detail: {
+      unread: report.unread.slice(0, LISTED_PLACES).map(({ path, why }) => `${path ?? 'the image'}: ${why}`),
+    },
+  })
+}
+
+/** One finding in a line: which secret, in which form, where. */
+export function placeText({ secret, form, stage, layer, path, inner, where }: ReportFinding): string {
+  const place = [
+    stage === null ? undefined : `stage ${stage}`,
+    layer === null ? undefined : `layer ${String(layer)}`,
+    where === 'content' ? undefined : where,
+    path === null ? undefined : [path, ...inner].join(' > '),
+  ].filter((part) => part !== undefined)
+  return `${secret} (${form}) in ${place.join(', ')}`
+}
+
+/**
+ * Makes sure that no later build meets the steps of a refused one: their records are dropped from the engine's cache,
+ * and the ids of their mounts are retired, so that a record which could not be dropped is never asked for again.
+ */
+export async function forget(
+  engine: Engine,
+  {
+    assembled,
+    leaky,
+    since,
+    retired,
+  }: {
+    readonly assembled: AssembledBuild
+    /** Cache mounts that hold a value. */
+    readonly leaky: readonly ReadableCache[]
+    /** When the build's first step started, by the engine's clock. */
+    readonly since: number | undefined
+    readonly retired: RetiredMounts
+  },
+): Promise<void> {
+  await retired.add([...assembled.mounts.keys()])
+  const commands = [...assembled.secretCommands, ...leaky.map(cacheRecord)]
+  await engine.dropRecords({ commands, since }, AbortSignal.timeout(FORGET_MS))
+}
+
+/** How long the records of a stopped build are waited for, in milliseconds: the engine lets go of them when it notices. */
+const LET_GO_MS = 2_000
+
+/** Pause between two looks, in milliseconds. */
+const PAUSE_MS = 50
+
+/**
+ * Drops what a build that was stopped left in the engine's cache: steps that ran with a secret and were never read. Their
+ * ids stay in use, because nobody saw a leak.
+ */
+export async function forgetUnread(engine: Engine, { secretCommands }: AssembledBuild): Promise<void> {
+  if (secretCommands.length === 0) return
+  const signal = AbortSignal.timeout(FORGET_MS)
+  const deadline = performance.now() + LET_GO_MS
+  for (;;) {
+    const { left } = await engine.dropRecords({ commands: secretCommands, since: undefined }, signal)
+    if (left === 0 || performance.now() > deadline) return
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * The value of one `--mount` flag, read and written as BuildKit's frontend does
+ * (https://github.com/moby/buildkit/blob/master/frontend/dockerfile/instructions/commands_runmount.go):
+ * fields of a CSV line, keys in any case, the last of two equal keys wins.
+ *
+ * @packageDocumentation
+ */
+
+import { posix } from 'node:path'
+
+/** Where BuildKit puts a secret that names no target. */
+const DEFAULT_FOLDER = '/run/secrets/'
+
+/** A mount of type `secret`. */
+export interface SecretMount {
+  readonly id: string
+  /** Path inside the step; `undefined` where the value is only given as an environment variable. */
+  readonly target: string | undefined
+  readonly required: boolean
+  readonly env: string | undefined
+  readonly mode: string | undefined
+  readonly uid: string | undefined
+  readonly gid: string | undefined
+}
+
+/** What a `--mount` value turned out to be. */
+export type MountFlag =
+  | { readonly type: 'secret'; readonly mount: SecretMount }
+  | {
+      readonly type: 'other'
+      readonly kind: string
+      readonly from: string | undefined
+      /** All options by their lower-case names. */
+      readonly options: ReadonlyMap<string, string>
+    }
+  | { readonly type: 'invalid'; readonly message: string }
+
+const ALIASES: Readonly<Record<string, string>> = {
+  src: 'id',
+  source: 'id',
+  dst: 'target',
+  destination: 'target',
+}
+const KEYS = new Set(['id', 'target', 'required', 'env', 'mode', 'uid', 'gid'])
+
+/** Reads the text behind `--mount=`. */
+export function readMount(value: string): MountFlag {
+  const fields = readCsv(value)
+  if (fields === null) return { type: 'invalid', message: 'The options of the mount are not a valid list.' }
+  const options = new Map(fields.map((field) => keyValue(field)))
+  const kind = (options.get('type') ?? 'bind').toLowerCase()
+  if (kind !== 'secret') {
+    return { type: 'other', kind, from: options.get('from'), options }
+  }
+  options.delete('type')
+  const known = new Map<string, string>()
+  for (const [key, text] of options) {
+    const name = ALIASES[key] ?? key
+    if (!KEYS.has(name))
+      return { type: 'invalid', message: 'A secret mount has an option that is not known.' }
+    known.set(name, text)
+  }
+  return secretMount(known)
+}
+
+function secretMount(options: ReadonlyMap<string, string>): MountFlag {
+  const explicitTarget = options.get('target')
+  const id = options.get('id') ?? (explicitTarget === undefined ? '' : posix.basename(explicitTarget))
+  if (id === '') return { type: 'invalid', message: 'A secret mount needs an id or a target.' }
+  if (`${id}${explicitTarget ?? ''}`.includes('$')) {
+    return {
+      type: 'invalid',
+      message: 'A secret mount has a "$" in its id or target, and not every engine expands it.',
+    }
+  }
+  const required = options.get('required') ?? 'false'
+  if (!/^(?:true|false|1|0)$/i.test(required)) {
+    return { type: 'invalid', message: 'The option "required" of a secret mount is true or false.' }
+  }
+  const env = options.get('env')
+  return {
+    type: 'secret',
+    mount: {
+      id,
+      target: explicitTarget ?? (env === undefined ? `${DEFAULT_FOLDER}${posix.basename(id)}` : undefined),
+      required: /^(?:true|1)$/i.test(required),
+      env,
+      mode: options.get('mode'),
+      uid: options.get('uid'),
+      gid: options.get('gid'),
+    },
+  }
+}
+
+/** Writes a flag from fields, each `key=value`. */
+export const writeFlag = (fields: readonly string[]): string =>
+  `--mount=${fields
+    .map(csvField)
+    .join(',')
+    .replace(/[\s"'\\]/g, String.raw`\$&`)}`
+
+/** Writes the whole flag, with every option that was left to a default made explicit. */
+export function writeMount(mount: SecretMount): string {
+  const fields = ['type=secret', `id=${mount.id}`]
+  for (const key of ['target', 'env', 'mode', 'uid', 'gid'] as const) {
+    const value = mount[key]
+    if (value !== undefined) fields.push(`${key}=${value}`)
+  }
+  fields.push(`required=${String(mount.required)}`)
+  return writeFlag(fields)
+}
+
+function keyValue(field: string): [key: string, value: string] {
+  const at = field.indexOf('=')
+  // A bare word is a switch: `required`, `readonly`.
+  return at === -1 ? [field.toLowerCase(), 'true'] : [field.slice(0, at).toLowerCase(), field.slice(at + 1)]
+}
+
+/** One line of RFC 4180; `null` where a quote is not closed or stands inside a bare field. */
+function readCsv(line: string): readonly string[] | null {
+  const fields: string[] = []
+  let at = 0
+  for (;;) {
+    if (line[at] === '"') {
+      const quoted = /^"((?:[^"]|"")*)"(?=,|$)/.exec(line.slice(at))
+      if (quoted === null) return null
+      fields.push((quoted[1] ?? '').replaceAll('""', '"'))
+      at += quoted[0].length
+    } else {
+      const bare = /^[^,]*/.exec(line.slice(at))?.[0] ?? ''
+      if (bare.includes('"')) return null
+      fields.push(bare)
+      at += bare.length
+    }
+    if (at >= line.length) return fields
+    at += 1
+  }
+}
+
+const csvField = (field: string): string =>
+  /[",\n]/.test(field) ? `"${field.replaceAll('"', '""')}"` : field

@@ -1,0 +1,107 @@
+/**
+ * `traceless scan`: searches an image, an archive or a folder for secrets.
+ *
+ * @packageDocumentation
+ */
+
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import type { Command } from 'commander'
+import type { ScanSubject } from '../builder/scan-image.js'
+import { Fault } from '../errors.js'
+import type { App } from './app.js'
+import {
+  allowRule,
+  environmentOption,
+  groupOption,
+  jsonOption,
+  repeatable,
+  type AddCommand,
+} from './command.js'
+import { heldValues, type HeldFlags } from './held-values.js'
+import { showProgress } from './progress.js'
+import { reportLines } from './report-text.js'
+import { VERSION } from './version.js'
+import { wipe } from './secret-arguments.js'
+
+interface ScanFlags extends HeldFlags {
+  readonly allowUnguarded?: readonly string[]
+  readonly allow?: readonly string[]
+  readonly sarif?: boolean
+  readonly json?: boolean
+}
+
+/** Adds the command. */
+export const addScan: AddCommand = (parent, app) => {
+  parent
+    .command('scan')
+    .summary('search an image for secrets')
+    .description(
+      'Searches every layer, deleted files and configuration of an image, a saved archive, an OCI layout or a tar for\nthe secrets of an environment or a file. Exit status 5 when one is found or something could not be read.',
+    )
+    .argument('<image>', 'image of the engine, archive, folder, or "-" for an archive on standard input')
+    .addOption(environmentOption())
+    .addOption(groupOption())
+    .option('--dotenv <file>', 'search for the values in a dotenv file')
+    .option('--secrets-stdin', 'search for the values in dotenv text on standard input')
+    .option(
+      '--allow-unguarded <name>',
+      'accept a value that is too short to be searched for (repeatable)',
+      repeatable,
+    )
+    .option(
+      '--allow <name=path>',
+      'accept a secret in a file, or below a folder that ends in "/" (repeatable)',
+      repeatable,
+    )
+    .option('--sarif', 'print the report as SARIF 2.1.0')
+    .addOption(jsonOption())
+    .action(async (target: string, flags: ScanFlags, command: Command) => {
+      const { io } = app
+      if (flags.secretsStdin === true && target === '-') {
+        throw new Fault('REQUEST_INVALID', 'Standard input can carry the archive or the secrets, not both.')
+      }
+      const held = await heldValues(flags, command, app)
+      try {
+        const [{ refusal }, { sarifOf }, { scanImage }, { needlesFor }] = await Promise.all([
+          import('../builder/refusal.js'),
+          import('../builder/sarif.js'),
+          import('../builder/scan-image.js'),
+          import('../leak/needles.js'),
+        ])
+        const progress = showProgress(io, flags.json === true || flags.sarif === true ? 'quiet' : 'auto')
+        using needles = needlesFor(held.values)
+        const report = await scanImage(subjectOf(target, app), {
+          needles,
+          unguarded: held.unguarded,
+          allowUnguarded: flags.allowUnguarded ?? [],
+          allow: (flags.allow ?? []).map(allowRule),
+          signal: io.signal,
+          onProgress: (bytes) => progress({ type: 'proof', bytes }),
+        })
+        if (flags.sarif === true) io.out(JSON.stringify(sarifOf(report, VERSION), null, 2))
+        else if (flags.json === true) io.out(JSON.stringify(report, null, 2))
+        else for (const line of reportLines(report, io.outIsTerminal)) io.out(line)
+        const refused = refusal(report, true)
+        if (refused !== undefined) throw scanRefusal(refused)
+      } finally {
+        wipe(held.values)
+      }
+    })
+}
+
+/** A scan removes nothing and names nothing, so it says less than a build. */
+const scanRefusal = (fault: Fault): Fault =>
+  fault.code === 'LEAK_FOUND'
+    ? new Fault('LEAK_FOUND', 'A secret was found.')
+    : new Fault('NOT_PROVEN', 'Not all of it could be searched.', { hint: fault.hint })
+
+/** A path that exists is a path; anything else can only be an image. */
+function subjectOf(target: string, app: App): ScanSubject {
+  const { io } = app
+  if (target === '-') return { kind: 'stream', name: 'standard input', bytes: io.stdin }
+  const path = resolve(io.cwd, target)
+  return existsSync(path)
+    ? { kind: 'path', path }
+    : { kind: 'image', reference: target, engine: () => app.engine() }
+}

@@ -1,0 +1,151 @@
+/**
+ * Build contexts as tar streams: a folder without what its `.dockerignore`
+ * names, some files of it, or files that exist in memory only.
+ *
+ * @packageDocumentation
+ */
+
+import { createReadStream, type Stats } from 'node:fs'
+import { lstat, readdir, readFile, readlink } from 'node:fs/promises'
+import { join, relative, resolve, sep } from 'node:path'
+import dockerignore from '@balena/dockerignore'
+import { pack, type Header, type Pack } from 'tar-stream'
+import { Fault } from '../errors.js'
+
+/** What goes into a context. */
+export interface ContextSource {
+  /** The folder, absolute. */
+  readonly root: string | undefined
+  /** Paths below the folder to take, `/`-separated; default: all of it. */
+  readonly only?: readonly string[]
+  /** Lines of the `.dockerignore` that counts; default: the folder's own. */
+  readonly ignoreLines?: string | undefined
+  /** Files that exist in memory, by path. They hide files of the folder. */
+  readonly files?: ReadonlyMap<string, Uint8Array>
+}
+
+type Filter = ReturnType<typeof dockerignore.default>
+
+/** A file whose time does not matter has this one, so that equal contexts are equal byte for byte. */
+const EPOCH = new Date(0)
+
+/**
+ * Makes a context, anew at each call of the result: BuildKit may read it twice.
+ *
+ * @throws {@link Fault} `REQUEST_INVALID` while it is read, for a file that cannot be read.
+ */
+export function contextTar(source: ContextSource): () => AsyncIterable<Uint8Array> {
+  return () => {
+    const archive = pack()
+    const filled = fill(archive, source)
+    // A failure destroys the stream, and its reader tells; this only keeps Node from telling twice.
+    filled.catch((error: unknown) =>
+      archive.destroy(error instanceof Error ? error : new Error('packing failed')),
+    )
+    return archive as unknown as AsyncIterable<Uint8Array>
+  }
+}
+
+/** The text of the ignore file that counts: `<Dockerfile>.dockerignore` before `.dockerignore`, as BuildKit has it. */
+export async function ignoreLines(root: string, dockerfile: string | undefined): Promise<string | undefined> {
+  const candidates = [
+    ...(dockerfile === undefined ? [] : [`${dockerfile}.dockerignore`]),
+    join(root, '.dockerignore'),
+  ]
+  for (const candidate of candidates) {
+    try {
+      return await readFile(candidate, 'utf8')
+    } catch (error) {
+      if (!isMissing(error)) throw unreadable(candidate, error)
+    }
+  }
+  return undefined
+}
+
+async function fill(archive: Pack, { root, only, ignoreLines: lines, files }: ContextSource): Promise<void> {
+  let count = 0
+  for (const [name, bytes] of files ?? []) {
+    archive.entry({ name, mode: 0o644, mtime: EPOCH }, Buffer.from(bytes))
+    count += 1
+  }
+  if (root !== undefined) {
+    const filter = lines === undefined ? undefined : dockerignore.default().add(lines)
+    for (const start of only ?? ['']) {
+      for await (const path of walk(root, start, filter)) {
+        if (files?.has(path) === true) continue
+        await add(archive, root, path)
+        count += 1
+      }
+    }
+  }
+  // The engine does not take an empty archive for a context.
+  if (count === 0) archive.entry({ name: './', type: 'directory', mode: 0o755, mtime: EPOCH })
+  archive.finalize()
+}
+
+/** Paths below a folder in a fixed order, folders before what is in them. */
+async function* walk(root: string, path: string, filter: Filter | undefined): AsyncGenerator<string> {
+  const stats = await statOf(join(root, path))
+  // A folder that is left out may still hold files that a later "!" line takes back in.
+  if (path !== '' && filter?.ignores(path) !== true) yield path
+  if (!stats.isDirectory()) return
+  const names = await readdir(join(root, path)).catch((error: unknown) => {
+    throw unreadable(path, error)
+  })
+  for (const name of names.sort()) yield* walk(root, path === '' ? name : `${path}/${name}`, filter)
+}
+
+async function add(archive: Pack, root: string, path: string): Promise<void> {
+  const file = join(root, path)
+  const stats = await statOf(file)
+  const header = { name: path, mode: stats.mode & 0o7777, mtime: stats.mtime, uid: 0, gid: 0 }
+  if (stats.isDirectory()) archive.entry({ ...header, type: 'directory' })
+  else if (stats.isSymbolicLink())
+    archive.entry({ ...header, type: 'symlink', linkname: await readlink(file) })
+  else if (stats.isFile()) await addFile(archive, { ...header, size: stats.size }, file)
+  // Sockets and pipes are not part of a context, as in Docker's own client.
+}
+
+async function addFile(
+  archive: Pack,
+  header: Partial<Header> & Pick<Header, 'name'>,
+  file: string,
+): Promise<void> {
+  await new Promise<void>((done, fail) => {
+    const entry = archive.entry(header, (error) => {
+      if (error === null || error === undefined) done()
+      else fail(error)
+    })
+    const source = createReadStream(file)
+    source.on('error', (error) => {
+      fail(unreadable(header.name, error))
+      archive.destroy(error)
+    })
+    source.pipe(entry)
+  })
+}
+
+async function statOf(file: string): Promise<Stats> {
+  try {
+    return await lstat(file)
+  } catch (error) {
+    throw unreadable(file, error)
+  }
+}
+
+const unreadable = (path: string, cause: unknown): Fault =>
+  new Fault('REQUEST_INVALID', `The file ${path} of the context cannot be read.`, { cause })
+
+const isMissing = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && error.code === 'ENOENT'
+
+/**
+ * A path given by a person, made relative to the context.
+ *
+ * @returns `null` for one that leaves the context.
+ */
+export function insideContext(root: string, path: string): string | null {
+  const inside = relative(root, resolve(root, path))
+  if (inside === '..' || inside.startsWith(`..${sep}`)) return null
+  return inside.split(sep).join('/')
+}

@@ -1,0 +1,51 @@
+/**
+ * The {@link Engine} that is a Docker daemon.
+ *
+ * @packageDocumentation
+ */
+
+import { archiveParts } from './archive-parts.js'
+import { connect } from './connect.js'
+import { engineContainers } from './container.js'
+import type { Engine } from './engine.js'
+import { inspectImage, pullImage, removeUntagged, saveImages, tagImage } from './images.js'
+import { layerParts } from './layer-parts.js'
+import { dropRecords, recordDescriptions } from './records.js'
+import { openSession, secretsOnly } from './session.js'
+import { solve } from './solve.js'
+import { hijackTransport } from './transport.js'
+
+/**
+ * Connects to a Docker engine.
+ *
+ * @param host - as in `DOCKER_HOST`; default: the local socket.
+ * @throws {@link Fault} `ENGINE_UNREACHABLE`, `ENGINE_UNSUPPORTED`, `REQUEST_INVALID`.
+ */
+export async function openEngine(host?: string): Promise<Engine> {
+  const { docker, info, hasBridge } = await connect(host)
+  const transport = hijackTransport(docker)
+  return {
+    info,
+    containers: engineContainers(docker, hasBridge),
+    inspect: (reference) => inspectImage(docker, reference),
+    pull: (reference, options) => pullImage(docker, reference, options),
+    build: (input, signal) =>
+      // Without a bridge the engine's default network does not exist, and the host's is the only one it has.
+      solve(
+        transport,
+        { ...input, network: input.network === 'default' && !hasBridge ? 'host' : input.network },
+        signal,
+      ),
+    async parts(images, { skip = new Set(), signal }) {
+      // Packing everything is the engine's slowest answer, and worth avoiding only where something can be left out.
+      const layers = skip.size === 0 ? null : await layerParts(docker, images, { skip, signal })
+      return layers ?? archiveParts(await saveImages(docker, images, signal))
+    },
+    serveSecrets: (mounts) => openSession(transport, secretsOnly(mounts)),
+    tag: (image, reference) => tagImage(docker, image, reference),
+    removeUntagged: (image) => removeUntagged(docker, image),
+    dropRecords: (which, signal) => dropRecords(transport, which, signal),
+    recordDescriptions: (signal) => recordDescriptions(transport, signal),
+    close: () => undefined,
+  }
+}

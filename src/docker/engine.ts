@@ -1,0 +1,230 @@
+/**
+ * What we need from a container engine, in our own words. This file has types
+ * only: no other folder sees a type of dockerode, gRPC or BuildKit, and a test
+ * double is an object literal.
+ *
+ * @packageDocumentation
+ */
+
+import type { SecretValue } from '../secret.js'
+import type { Containers } from './containers.js'
+
+/** Digest of an image's configuration or of a layer, as the engine reports it. */
+export type Digest = `sha256:${string}`
+
+/** Which engine answers, after negotiation. */
+export interface EngineInfo {
+  /** Version of the engine in semver form, such as `20.10.24`. */
+  readonly version: string
+  /** Random id of the engine. */
+  readonly id: string
+  /** Negotiated version of the engine's HTTP API, such as `1.41`. */
+  readonly apiVersion: string
+  readonly os: string
+  readonly architecture: string
+  /** Name of the storage driver, such as `overlay2` or `overlayfs`. */
+  readonly storage: string
+}
+
+/** What an image says of itself. */
+export interface ImageFacts {
+  readonly id: Digest
+  readonly tags: readonly string[]
+  /** `user[:group]` of the configuration; empty means root. */
+  readonly user: string
+  readonly env: readonly string[]
+  readonly shell: readonly string[]
+  readonly workdir: string
+  readonly entrypoint: readonly string[]
+  readonly command: readonly string[]
+  /** Triggers that would run in a build on top of this image. */
+  readonly onBuild: readonly string[]
+  /** Digests of the uncompressed layers, lowest first. */
+  readonly layers: readonly Digest[]
+  readonly os: string
+  readonly architecture: string
+  readonly sizeBytes: number
+}
+
+/** Credentials for one registry, as Docker's helpers give them. */
+export interface RegistryCredentials {
+  readonly username: string
+  readonly password: SecretValue
+  /** True where the "password" is an identity token. */
+  readonly identityToken: boolean
+}
+
+/** Finds credentials for a registry host; `null` where there are none. */
+export type FindCredentials = (registry: string, signal: AbortSignal) => Promise<RegistryCredentials | null>
+
+/** What a build is made of. Nothing in here may hold a secret but {@link mounts}. */
+export interface BuildInput {
+  /** Dockerfile text. It names secrets (`--mount=type=secret,id=…`) and contains none. */
+  readonly dockerfile: Uint8Array
+  /** Makes the build context as a tar stream, anew at each call: BuildKit may ask twice. */
+  readonly context: () => AsyncIterable<Uint8Array>
+  /** Other contexts by name, for `--build-context`. */
+  readonly namedContexts?: ReadonlyMap<string, string>
+  /** What `RUN --mount=type=secret` may ask for, by id. Any other id is answered "not found". */
+  readonly mounts: ReadonlyMap<string, SecretValue>
+  /** The stages to solve, all at once in one session; the first is the image that was asked for. Empty text: the last stage. */
+  readonly targets: readonly string[]
+  readonly buildArgs: ReadonlyMap<string, string>
+  readonly labels: ReadonlyMap<string, string>
+  readonly extraHosts: readonly string[]
+  readonly platform: string | undefined
+  readonly network: 'default' | 'host' | 'none'
+  readonly noCache: boolean
+  readonly pull: boolean
+  /** Namespace of the cache mounts, one per tenant. */
+  readonly cacheNamespace: string
+  /** Answers registries for private base images. */
+  readonly credentials: FindCredentials
+}
+
+/** A step of the build, as BuildKit's progress names it. Text is the engine's own: redact before showing. */
+export interface StepEvent {
+  readonly type: 'step'
+  /** Digest of the vertex. */
+  readonly id: string
+  readonly name: string
+  readonly state: 'started' | 'done' | 'cached' | 'failed' | 'canceled'
+  readonly error: string | undefined
+  readonly startedAt: number | undefined
+  readonly endedAt: number | undefined
+}
+
+/** Output of a step, cut anywhere. */
+export interface LogEvent {
+  readonly type: 'log'
+  readonly id: string
+  readonly stream: 'stdout' | 'stderr'
+  readonly bytes: Uint8Array
+}
+
+/** A linter's remark (engines from 27 on). */
+export interface WarningEvent {
+  readonly type: 'warning'
+  readonly id: string
+  readonly text: string
+}
+
+/** Bytes of the context that were sent so far. */
+export interface UploadEvent {
+  readonly type: 'upload'
+  readonly bytes: number
+}
+
+/** An untagged image now exists for one target. It stays when the build fails afterwards, until someone removes it. */
+export interface ImageEvent {
+  readonly type: 'image'
+  readonly target: string
+  readonly image: Digest
+}
+
+/** The end of a build that did not fail. */
+export interface BuiltEvent {
+  readonly type: 'built'
+  /** An untagged image for each target, in the order of {@link BuildInput.targets}. */
+  readonly images: readonly Digest[]
+  /** Where the traces of the targets tell different stories of one step: the stage that was read may not be what was used. */
+  readonly divergent: readonly string[]
+}
+
+/** Which build-cache records are to go. */
+export interface RecordsToDrop {
+  /** Commands of steps, as their Dockerfile has them: records that repeat one. */
+  readonly commands: readonly string[]
+  /** Records made from that moment on, in milliseconds of the engine's clock. */
+  readonly since: number | undefined
+}
+
+/** What became of records that were to go. */
+export interface DroppedRecords {
+  readonly dropped: number
+  /** How many stayed, because something uses them. */
+  readonly left: number
+}
+
+/** What a build tells while it runs. */
+export type BuildEvent = StepEvent | LogEvent | WarningEvent | UploadEvent | ImageEvent | BuiltEvent
+
+/** One piece of an image that can be read. Read each piece before asking for the next. */
+export interface ImagePart {
+  /** Digest of a layer, or a name such as `config` or `blobs/sha256/…`. */
+  readonly id: string
+  /** `layer`: a tar, possibly compressed. `document`: configuration, manifests and other small blobs. */
+  readonly kind: 'layer' | 'document'
+  readonly sizeBytes: number | undefined
+  readonly bytes: AsyncIterable<Uint8Array>
+}
+
+/** How the parts of one image fit together. Known when all parts were read. */
+export interface ImageLayout {
+  readonly image: string
+  /** Lowest layer first. `part` is the id of the part that carries it, `null` where none did. */
+  readonly layers: readonly {
+    readonly digest: Digest
+    readonly part: string | null
+    readonly createdBy: string
+  }[]
+  /** Ids of the documents that belong to this image. */
+  readonly documents: readonly string[]
+  /** What could not be read of it, in words. */
+  readonly unread: readonly string[]
+}
+
+/** Parts of some images, each once, and afterwards how they fit together. */
+export interface ImageParts extends AsyncIterable<ImagePart> {
+  /** Whether a layer's bytes are those that its digest is of. An engine that packs a layer anew gives other ones. */
+  readonly hashed: boolean
+  /** Call after the last part was read. */
+  layouts(): readonly ImageLayout[]
+}
+
+/** A session that hands out secrets to a build which somebody else starts. Dispose it when that build has ended. */
+export interface SecretSession extends Disposable {
+  /** What the build names as its session: `POST /build?version=2&session=ID`. */
+  readonly id: string
+}
+
+/** A Docker engine. */
+export interface Engine {
+  readonly info: EngineInfo
+  /** Makes and runs containers. */
+  readonly containers: Containers
+  /** The image of that name or digest, `null` where the engine does not hold it. */
+  inspect(reference: string, signal?: AbortSignal): Promise<ImageFacts | null>
+  /** @throws {@link Fault} `BASE_UNSUITABLE` when no registry gives it. */
+  pull(
+    reference: string,
+    options: { platform?: string | undefined; credentials: FindCredentials; signal: AbortSignal },
+  ): Promise<void>
+  /**
+   * Builds untagged images. The stream ends with exactly one `built` event, or throws.
+   *
+   * @param signal - aborting ends the build on the engine, its processes included.
+   * @throws {@link Fault} `BUILD_FAILED` when a step fails, `ENGINE_UNREACHABLE` when the engine goes away.
+   */
+  build(input: BuildInput, signal: AbortSignal): AsyncIterable<BuildEvent>
+  /**
+   * Every byte the images would carry to another machine.
+   *
+   * @param options - `skip` names layers that need not be sent, because they were proven before. The engine may send them
+   * all the same.
+   */
+  parts(
+    images: readonly Digest[],
+    options: { skip?: ReadonlySet<string>; signal: AbortSignal },
+  ): Promise<ImageParts>
+  /** Opens a session that serves these secrets, by the id that a mount names, and nothing else. */
+  serveSecrets(mounts: ReadonlyMap<string, SecretValue>): Promise<SecretSession>
+  tag(image: Digest, reference: string): Promise<void>
+  /** Removes an image that has no name. One that is gone, or that has a name, is left as it is. */
+  removeUntagged(image: Digest): Promise<void>
+  /** Drops build-cache records and what hangs below them. Records that are in use stay. */
+  dropRecords(which: RecordsToDrop, signal: AbortSignal): Promise<DroppedRecords>
+  /** Texts of the engine's own build records, for searching them. */
+  recordDescriptions(signal?: AbortSignal): Promise<readonly string[]>
+  close(): void
+}

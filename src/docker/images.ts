@@ -1,0 +1,175 @@
+/**
+ * Images on an engine: looking at one, fetching one, naming one, removing one.
+ *
+ * @packageDocumentation
+ */
+
+import type Docker from 'dockerode'
+import { Fault } from '../errors.js'
+import type { Digest, FindCredentials, ImageFacts, RegistryCredentials } from './engine.js'
+import { call, isConnectionError, statusOf, unreachable } from './unreachable.js'
+
+/** What the engine says of an image's configuration: any of it may be missing or null. */
+interface ImageConfig {
+  readonly User?: string | null
+  readonly Env?: string[] | null
+  readonly Shell?: string[] | null
+  readonly WorkingDir?: string | null
+  readonly Entrypoint?: string | string[] | null
+  readonly Cmd?: string[] | null
+  readonly OnBuild?: string[] | null
+}
+
+/** @returns `null` where the engine does not hold the image. */
+export async function inspectImage(docker: Docker, reference: string): Promise<ImageFacts | null> {
+  const image = await orNull(docker.getImage(reference).inspect())
+  if (image === null) return null
+  const config = image.Config as ImageConfig
+  return {
+    id: image.Id as Digest,
+    tags: image.RepoTags,
+    user: config.User ?? '',
+    env: config.Env ?? [],
+    shell: config.Shell ?? [],
+    workdir: config.WorkingDir ?? '',
+    entrypoint: list(config.Entrypoint),
+    command: list(config.Cmd),
+    onBuild: config.OnBuild ?? [],
+    layers: (image.RootFS.Layers ?? []) as Digest[],
+    os: image.Os,
+    architecture: image.Architecture,
+    sizeBytes: image.Size,
+  }
+}
+
+/** Fetches an image from its registry, with the credentials that Docker has for it. */
+export async function pullImage(
+  docker: Docker,
+  reference: string,
+  options: { platform?: string | undefined; credentials: FindCredentials; signal: AbortSignal },
+): Promise<void> {
+  const { platform, credentials, signal } = options
+  const found = await credentials(registryOf(reference), signal)
+  try {
+    const stream = await docker.pull(reference, {
+      ...(platform === undefined ? {} : { platform }),
+      ...(found === null ? {} : { authconfig: authConfig(found) }),
+      abortSignal: signal,
+    })
+    await pulled(stream)
+  } catch (error) {
+    signal.throwIfAborted()
+    if (isConnectionError(error)) throw unreachable(error)
+    throw new Fault(
+      'BASE_UNSUITABLE',
+      `The engine does not hold the image ${reference}, and no registry gave it.`,
+      {
+        hint: 'Check the name, load the image into the engine, or log in to its registry with "docker login".',
+        cause: error,
+      },
+    )
+  }
+}
+
+/** A pull answers 200 and tells of failure in its last record. */
+async function pulled(stream: NodeJS.ReadableStream): Promise<void> {
+  let rest = ''
+  for await (const chunk of stream) {
+    rest += Buffer.from(chunk as Uint8Array).toString('utf8')
+    const lines = rest.split('\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines) {
+      if (line.trim() === '') continue
+      const record = JSON.parse(line) as { error?: string; errorDetail?: { message?: string } }
+      if (record.error !== undefined || record.errorDetail !== undefined) throw new Error('the pull failed')
+    }
+  }
+}
+
+/** The archive of some images, each layer once, as `docker save` would write it. */
+export async function saveImages(
+  docker: Docker,
+  images: readonly Digest[],
+  signal: AbortSignal,
+): Promise<AsyncIterable<Uint8Array>> {
+  // By hand, because dockerode writes a list into the query as JSON; the modem cuts the last character off.
+  const query = images.map((id) => `names=${encodeURIComponent(id)}&`).join('')
+  return call(
+    async () =>
+      new Promise<AsyncIterable<Uint8Array>>((resolve, reject) => {
+        docker.modem.dial(
+          {
+            method: 'GET',
+            path: `/images/get?${query}`,
+            isStream: true,
+            abortSignal: signal,
+            statusCodes: { 200: true, 400: 'bad parameter', 404: 'no such image', 500: 'server error' },
+          },
+          (error: unknown, stream: unknown) => {
+            if (error instanceof Error) reject(error)
+            else resolve(stream as AsyncIterable<Uint8Array>)
+          },
+        )
+      }),
+    signal,
+  )
+}
+
+/** Gives an image its name. @throws {@link Fault} `REQUEST_INVALID` for a name that the engine refuses. */
+export async function tagImage(docker: Docker, image: Digest, reference: string): Promise<void> {
+  const { repository, tag } = splitReference(reference)
+  try {
+    await call(() => docker.getImage(image).tag({ repo: repository, tag }))
+  } catch (error) {
+    if (statusOf(error) !== 400) throw error
+    throw new Fault('REQUEST_INVALID', 'The engine refuses the name for the image.', { cause: error })
+  }
+}
+
+/** Removes an image unless it has a name. Someone else may have built and named the very same image. */
+export async function removeUntagged(docker: Docker, image: Digest): Promise<void> {
+  const facts = await inspectImage(docker, image)
+  if (facts === null || facts.tags.length > 0) return
+  try {
+    await call(() => docker.getImage(image).remove({ noprune: true }))
+  } catch (error) {
+    // Gone already, or in use by a container or a child: what keeps it is not ours to remove.
+    const status = statusOf(error)
+    if (status !== 404 && status !== 409) throw error
+  }
+}
+
+/** Splits `host:5000/name:tag`; a colon before the last slash belongs to the host. */
+export function splitReference(reference: string): { readonly repository: string; readonly tag: string } {
+  const colon = reference.lastIndexOf(':')
+  if (colon <= reference.lastIndexOf('/')) return { repository: reference, tag: 'latest' }
+  return { repository: reference.slice(0, colon), tag: reference.slice(colon + 1) }
+}
+
+/**
+ * Host of the registry that a reference names: its first component if that has a dot, a colon or is `localhost`
+ * (https://github.com/distribution/reference/blob/main/normalize.go).
+ */
+export function registryOf(reference: string): string {
+  const first = reference.split('/')[0] ?? ''
+  const isHost = reference.includes('/') && (/[.:]/.test(first) || first === 'localhost')
+  return isHost ? first : 'docker.io'
+}
+
+const authConfig = ({ username, password, identityToken }: RegistryCredentials): Docker.AuthConfig =>
+  password.use((bytes) => {
+    const text = Buffer.from(bytes).toString('utf8')
+    return identityToken ? { identitytoken: text } : { username, password: text }
+  })
+
+const list = (value: string | string[] | null | undefined): readonly string[] =>
+  value === null || value === undefined ? [] : typeof value === 'string' ? [value] : value
+
+async function orNull<T>(answer: Promise<T>): Promise<T | null> {
+  try {
+    return await call(() => answer)
+  } catch (error) {
+    if (statusOf(error) === 404) return null
+    throw error
+  }
+}

@@ -1,0 +1,49 @@
+/**
+ * The public API: re-exports, nothing else.
+ *
+ * @packageDocumentation
+ */
+
+export { Fault, FAULTS, problemText, type FaultCode, type FaultDetail, type Problem } from './errors.js'
+export {
+  isSecretName,
+  MAX_VALUE_BYTES,
+  secretName,
+  SecretValue,
+  type SecretName,
+  type SecretSet,
+} from './secret.js'
+
+export {
+  createBuilder,
+  type BuildControls,
+  type Builder,
+  type BuilderParts,
+  type BuildResult,
+} from './builder/build.js'
+export type { BuilderEvent, Listener, Phase } from './builder/events.js'
+export type {
+  BuildOptions,
+  BuildRequest,
+  DockerfileRequest,
+  RequirementsRequest,
+  SecretSource,
+} from './builder/request.js'
+export type { RetiredMounts } from './builder/refusal.js'
+export type { Report, ReportFinding, ReportLayer, ReportUnread, Verdict } from './builder/report.js'
+export { proveImage, scanImage, type ScanRequest, type ScanSubject } from './builder/scan-image.js'
+
+export { openEngine } from './docker/docker-engine.js'
+export { dockerCredentials } from './docker/credentials.js'
+export type { Engine, EngineInfo, ImageFacts, SecretSession } from './docker/engine.js'
+
+export {
+  resolveRequirements,
+  type Delivery,
+  type DeliveryChoice,
+  type DeliveryMount,
+} from './substitute/index.js'
+export { createRedactStream, needlesFor, redact, Redactor, redactText, type NeedleSet } from './leak/index.js'
+
+export { openStore, type Store, type StoreOptions } from './store/open.js'
+export type { HeldSecret, ReadScope, SecretReader, UsageRecord, UsageRecorder } from './store/store.js'

@@ -1,0 +1,88 @@
+/**
+ * One stream on its way past the matcher: every byte is searched as it comes,
+ * and occurrences wait here until the reader of the stream's structure knows
+ * which place they lie in.
+ *
+ * @packageDocumentation
+ */
+
+import type { Hit, Matcher } from './match.js'
+import type { NeedleSet } from './needles.js'
+
+/**
+ * How far the search of a stream runs ahead of whoever reads its structure, in bytes: as an occurrence is known only at
+ * its end, this much lets the place of its beginning be told.
+ */
+export const leadBytes = ({ needles }: NeedleSet): number =>
+  needles.reduce((most, { bytes }) => Math.max(most, bytes.length), 0) + 64 * 1024
+
+/** The search of one stream. */
+export class Pass {
+  readonly #matcher: Matcher
+  readonly #leadBytes: number
+  /** Waiting occurrences, the lowest start last. */
+  #waiting: Hit[] = []
+  /** Bytes searched so far. */
+  bytes = 0
+
+  constructor(matcher: Matcher, leadBytes: number) {
+    this.#matcher = matcher
+    this.#leadBytes = leadBytes
+  }
+
+  /** Start of the first occurrence that waits; infinite where none does. */
+  get next(): number {
+    return this.#waiting.at(-1)?.start ?? Infinity
+  }
+
+  /** Searches a stream and passes its chunks on, held back so that the search is ahead. The whole stream is searched when the last chunk comes out. */
+  async *ahead(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    const held: Uint8Array[] = []
+    let heldBytes = 0
+    for await (const chunk of source) {
+      this.push(chunk)
+      held.push(chunk)
+      heldBytes += chunk.length
+      for (
+        let first = held[0];
+        first !== undefined && heldBytes - first.length >= this.#leadBytes;
+        first = held[0]
+      ) {
+        heldBytes -= first.length
+        held.shift()
+        yield first
+      }
+    }
+    this.end()
+    yield* held
+  }
+
+  /** Searches the next bytes. */
+  push(chunk: Uint8Array): void {
+    this.bytes += chunk.length
+    this.#wait(this.#matcher.push(chunk))
+  }
+
+  /** Tells that the stream ends here. */
+  end(): void {
+    this.#wait(this.#matcher.end())
+  }
+
+  /** Takes the waiting occurrences that start before `end`, the lowest first. */
+  *before(end: number): Generator<Hit> {
+    for (
+      let last = this.#waiting.at(-1);
+      last !== undefined && last.start < end;
+      last = this.#waiting.at(-1)
+    ) {
+      this.#waiting.pop()
+      yield last
+    }
+  }
+
+  #wait(hits: readonly Hit[]): void {
+    if (hits.length === 0) return
+    for (const hit of hits) this.#waiting.push(hit)
+    this.#waiting.sort((a, b) => b.start - a.start)
+  }
+}

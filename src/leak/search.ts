@@ -1,0 +1,274 @@
+/**
+ * One search through all parts: raw bytes past the matcher, a walk beside
+ * them that knows the places, and whatever the walk recognises as packed is
+ * opened and searched in the same way.
+ *
+ * @packageDocumentation
+ */
+
+import { held, WHOLE_BYTES, within, type At, type Inside, type Packed, type Spot } from './archive/inside.js'
+import { isBrotliName, kindOf } from './archive/kinds.js'
+import type { Budget } from './archive/limits.js'
+import { open, recognise, type Recognised } from './archive/open.js'
+import { Unreadable } from './archive/unreadable.js'
+import { ByteReader } from './byte-reader.js'
+import type { Finding, Ledger, Place, UnreadReason } from './findings.js'
+import { Matcher, type Hit } from './match.js'
+import type { Needle, NeedleSet } from './needles.js'
+import { leadBytes, Pass } from './pass.js'
+import { placeText } from './place-text.js'
+import { FIELD } from './tar-header.js'
+import { HEAD_BYTES, TarWalk, whereIn, type TarEntry, type TarWants } from './tar-walk.js'
+
+/** A stretch of a searched stream: an archive begins in it at `base`. */
+interface Stretch {
+  readonly pass: Pass
+  readonly base: number
+}
+
+const WANTS: TarWants = {
+  content: (bytes, at, length) => kindOf(bytes, at, length) !== undefined,
+  name: isBrotliName,
+}
+const SLASH = 0x2f
+
+/** What the searches of one scan share. */
+export interface SearchContext {
+  readonly budget: Budget
+  readonly ledger: Ledger
+  /** What is masked in names: all values, also those that a search leaves out. */
+  readonly masked: NeedleSet
+  readonly signal: AbortSignal | undefined
+}
+
+/** A search for one set of needles. */
+export class Search implements Inside {
+  readonly budget: Budget
+  readonly ledger: Ledger
+  /** Names of the values that are searched for: not of those that are too short. */
+  readonly names: readonly string[]
+  /** Bytes searched so far. */
+  bytes = 0
+  readonly #needles: NeedleSet
+  readonly #masked: NeedleSet
+  readonly #signal: AbortSignal | undefined
+  readonly #leadBytes: number
+  readonly #hasSlash: boolean
+  readonly #idle: Matcher[] = []
+  readonly #shown = new WeakMap<Spot, Place>()
+
+  constructor(needles: NeedleSet, { budget, ledger, masked, signal }: SearchContext) {
+    this.budget = budget
+    this.ledger = ledger
+    this.#needles = needles
+    this.#masked = masked
+    this.#signal = signal
+    this.#leadBytes = leadBytes(needles)
+    this.#hasSlash = needles.needles.some(({ bytes }) => bytes.includes(SLASH))
+    const tooShort = new Set(needles.tooShort.map(({ name }) => name))
+    this.names = needles.names.filter((name) => !tooShort.has(name))
+  }
+
+  async search(content: AsyncIterable<Uint8Array>, at: At): Promise<void> {
+    await this.stream(content, at.spot, 'content', async (reader, pass) => {
+      await reader.fill(HEAD_BYTES)
+      const kind = recognise(reader.peek().subarray(0, HEAD_BYTES))
+      if (kind?.name === 'tar') await this.walk(reader, { pass, base: 0 }, at)
+      else if (kind !== undefined)
+        await this.packed(kind, { whole: undefined, chunks: reader.take(Infinity) }, at)
+      await reader.discard(Infinity)
+      if (kind?.treatment === 'opaque') this.opaque(kind.name, reader.position)
+    })
+  }
+
+  async look(content: AsyncIterable<Uint8Array>, at: At): Promise<void> {
+    const reader = new ByteReader(content)
+    await reader.fill(HEAD_BYTES)
+    const kind = recognise(reader.peek().subarray(0, HEAD_BYTES))
+    if (kind !== undefined) await this.packed(kind, { whole: undefined, chunks: reader.take(Infinity) }, at)
+  }
+
+  unread(spot: Spot, why: UnreadReason): void {
+    this.ledger.unread(this.#placeOf(spot), why)
+  }
+
+  opaque(kind: string, bytes: number): void {
+    this.ledger.opaque(kind, bytes)
+  }
+
+  /**
+   * Searches a stream while `read` looks at its structure; all of it is searched, whatever `read` leaves.
+   *
+   * @param where - where the occurrences lie that `read` did not take from the pass.
+   */
+  async stream<T>(
+    content: AsyncIterable<Uint8Array>,
+    spot: Spot,
+    where: Finding['where'],
+    read: (reader: ByteReader, pass: Pass) => Promise<T>,
+  ): Promise<T> {
+    return this.passing(spot, where, async (pass) => {
+      const reader = new ByteReader(pass.ahead(this.#guarded(content, spot)))
+      try {
+        const result = await read(reader, pass)
+        await reader.discard(Infinity)
+        return result
+      } finally {
+        await reader.close()
+      }
+    })
+  }
+
+  /** Lends a pass for one stream, and reports what is left waiting in it. */
+  async passing<T>(spot: Spot, where: Finding['where'], run: (pass: Pass) => Promise<T>): Promise<T> {
+    const matcher = this.#idle.pop() ?? new Matcher(this.#needles)
+    const pass = new Pass(matcher, this.#leadBytes)
+    const result = await run(pass)
+    for (const hit of pass.before(Infinity)) this.found(hit, spot, where, hit.start)
+    this.bytes += pass.bytes
+    matcher.reset()
+    this.#idle.push(matcher)
+    return result
+  }
+
+  /**
+   * Walks the tar that the reader stands at, places what is found in it, opens what is packed in it.
+   *
+   * @returns the number of its entries.
+   */
+  async walk(reader: ByteReader, { pass, base }: Stretch, at: At): Promise<number> {
+    const walk = new TarWalk(reader, WANTS)
+    for (;;) {
+      walk.watch = pass.next - base
+      const stop = walk.next()
+      switch (stop.kind) {
+        case 'bytes': {
+          if (await reader.fill(stop.count)) break
+          const flaw = walk.finish()
+          if (flaw !== undefined) this.unread(at.spot, flaw)
+          return walk.entries
+        }
+        case 'damaged':
+          this.unread(at.spot, stop.why)
+          return walk.entries
+        case 'split':
+          await this.#splitName(stop.entry, at)
+          break
+        case 'watched': {
+          const { entry } = stop
+          const spot = within(at.spot, entry.path)
+          for (const hit of pass.before(base + entry.end)) {
+            const offset = hit.start - base
+            const where = whereIn(entry, offset)
+            this.found(hit, spot, where, where === 'content' ? offset - entry.content : offset)
+          }
+          break
+        }
+        case 'content':
+          await this.#member(stop.entry, reader, { pass, base }, at)
+      }
+    }
+  }
+
+  /** Deals with packed content by its kind. */
+  async packed(kind: Recognised, packed: Packed, at: At): Promise<void> {
+    if (kind.treatment === 'open') {
+      await this.#attempt(at.spot, () => open(kind.name, packed, { ...at, depth: at.depth + 1 }, this))
+    } else if (kind.treatment === 'unread') this.unread(at.spot, 'not-opened')
+  }
+
+  /** Reports one occurrence. */
+  found(hit: Hit, spot: Spot, where: Finding['where'], offset: number): void {
+    const { secret, form } = this.#needleOf(hit)
+    this.ledger.found({ ...this.#placeOf(spot), secret, form, where, offset })
+  }
+
+  /** Name of the secret that was found. */
+  secretOf(hit: Hit): string {
+    return this.#needleOf(hit).secret
+  }
+
+  /** Names are made fit to show only where there is something to tell: most archives have nothing in them. */
+  #placeOf(spot: Spot): Place {
+    const known = this.#shown.get(spot)
+    if (known !== undefined) return known
+    const [path, ...inner] = spot.steps.map((step) => placeText(step, this.#masked))
+    const place: Place = {
+      part: spot.part,
+      ...(path === undefined ? {} : { path }),
+      ...(inner.length === 0 ? {} : { inner }),
+    }
+    this.#shown.set(spot, place)
+    return place
+  }
+
+  #needleOf({ needle }: Hit): Needle {
+    const found = this.#needles.needles[needle]
+    if (found === undefined) throw new RangeError('a hit of a needle that is not in the set')
+    return found
+  }
+
+  async #member(entry: TarEntry, reader: ByteReader, { pass, base }: Stretch, at: At): Promise<void> {
+    const kind = recognise(reader.peek().subarray(0, Math.min(entry.size, HEAD_BYTES)), entry.path)
+    if (kind === undefined) return
+    if (kind.treatment === 'opaque') {
+      this.opaque(kind.name, entry.size)
+      return
+    }
+    const inner: At = { ...at, spot: within(at.spot, entry.path) }
+    if (kind.name === 'tar') {
+      // Its bytes pass the matcher already, as bytes of the archive around it.
+      await this.#attempt(inner.spot, async () => {
+        this.budget.enter(inner.depth + 1)
+        const stretch: Stretch = { pass, base: base + entry.content }
+        await this.walk(new ByteReader(reader.take(entry.size)), stretch, {
+          ...inner,
+          depth: inner.depth + 1,
+        })
+      })
+      return
+    }
+    const isWhole = entry.size <= WHOLE_BYTES && (await reader.fill(entry.size))
+    const packed: Packed = isWhole
+      ? held(reader.peek().subarray(0, entry.size))
+      : { whole: undefined, chunks: reader.take(entry.size) }
+    await this.packed(kind, packed, inner)
+  }
+
+  /** Searches a name that its header holds in two pieces, for what lies across their joint; the pieces pass the matcher anyway. */
+  async #splitName(entry: TarEntry, at: At): Promise<void> {
+    if (!this.#hasSlash) return
+    const spot = within(at.spot, entry.path)
+    await this.passing(spot, 'name', (pass) => {
+      pass.push(entry.path)
+      pass.end()
+      for (const hit of pass.before(entry.joint + 1)) {
+        if (hit.end > entry.joint) this.found(hit, spot, 'name', entry.header + FIELD.prefix[0] + hit.start)
+      }
+      for (const _ of pass.before(Infinity));
+      return Promise.resolve()
+    })
+  }
+
+  /** Ends a stream that cannot be read on as a row of the report. */
+  async *#guarded(source: AsyncIterable<Uint8Array>, spot: Spot): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const chunk of source) {
+        this.#signal?.throwIfAborted()
+        yield chunk
+      }
+    } catch (error) {
+      if (!(error instanceof Unreadable)) throw error
+      this.unread(spot, error.why)
+    }
+  }
+
+  async #attempt(spot: Spot, read: () => Promise<void>): Promise<void> {
+    try {
+      await read()
+    } catch (error) {
+      if (!(error instanceof Unreadable)) throw error
+      this.unread(spot, error.why)
+    }
+  }
+}

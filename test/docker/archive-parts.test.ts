@@ -1,0 +1,196 @@
+import { createHash } from 'node:crypto'
+import { gzipSync } from 'node:zlib'
+import { pack } from 'tar-stream'
+import { describe, expect, it } from 'vitest'
+import { archiveParts, PLAIN_TAR } from '../../src/docker/archive-parts.js'
+import type { ImageLayout } from '../../src/docker/engine.js'
+
+type Member = readonly [name: string, content: string | Buffer | { readonly link: string }]
+
+async function tar(members: readonly Member[]): Promise<Buffer> {
+  const archive = pack()
+  for (const [name, content] of members) {
+    if (typeof content === 'object' && 'link' in content)
+      archive.entry({ name, type: 'symlink', linkname: content.link })
+    else archive.entry({ name }, content)
+  }
+  archive.finalize()
+  const chunks: Buffer[] = []
+  for await (const chunk of archive as unknown as AsyncIterable<Buffer>) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}
+
+async function* inChunks(bytes: Buffer, size: number): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
+}
+
+interface Read {
+  readonly parts: readonly string[]
+  readonly contents: ReadonlyMap<string, Buffer>
+  readonly layouts: readonly ImageLayout[]
+}
+
+async function read(bytes: Buffer, size = 700): Promise<Read> {
+  const archive = archiveParts(inChunks(bytes, size))
+  const parts: string[] = []
+  const contents = new Map<string, Buffer>()
+  for await (const part of archive) {
+    const chunks: Uint8Array[] = []
+    for await (const chunk of part.bytes) chunks.push(Uint8Array.from(chunk))
+    parts.push(`${part.kind} ${part.id}`)
+    contents.set(part.id, Buffer.concat(chunks))
+  }
+  return { parts, contents, layouts: archive.layouts() }
+}
+
+const sha = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex')
+
+async function savedOld(): Promise<Buffer> {
+  const layer = await tar([['etc/x', 'layer one']])
+  const config = Buffer.from(
+    JSON.stringify({
+      rootfs: { diff_ids: [`sha256:${sha(layer)}`, `sha256:${sha(layer)}`] },
+      history: [{ created_by: 'one' }, { created_by: 'nothing', empty_layer: true }, { created_by: 'two' }],
+    }),
+  )
+  const id = sha(config)
+  return tar([
+    [`${'a'.repeat(64)}/VERSION`, '1.0'],
+    [`${'a'.repeat(64)}/json`, '{}'],
+    [`${'a'.repeat(64)}/layer.tar`, layer],
+    [`${'b'.repeat(64)}/layer.tar`, { link: `../${'a'.repeat(64)}/layer.tar` }],
+    [`${id}.json`, config],
+    [
+      'manifest.json',
+      JSON.stringify([
+        {
+          Config: `${id}.json`,
+          RepoTags: null,
+          Layers: [`${'a'.repeat(64)}/layer.tar`, `${'b'.repeat(64)}/layer.tar`],
+        },
+      ]),
+    ],
+  ])
+}
+
+async function savedOci(): Promise<Buffer> {
+  const layer = await tar([['etc/x', 'layer one']])
+  const packed = gzipSync(layer)
+  const config = Buffer.from(JSON.stringify({ rootfs: { diff_ids: [`sha256:${sha(layer)}`] }, history: [] }))
+  const manifest = Buffer.from(
+    JSON.stringify({
+      config: { digest: `sha256:${sha(config)}` },
+      layers: [{ digest: `sha256:${sha(packed)}` }],
+    }),
+  )
+  return tar([
+    [`blobs/sha256/${sha(packed)}`, packed],
+    [`blobs/sha256/${sha(config)}`, config],
+    [`blobs/sha256/${sha(manifest)}`, manifest],
+    ['index.json', JSON.stringify({ manifests: [{ digest: `sha256:${sha(manifest)}` }] })],
+    ['oci-layout', '{"imageLayoutVersion":"1.0.0"}'],
+  ])
+}
+
+describe('archiveParts', () => {
+  it('reads what an engine of 20.10 saves, and follows a linked layer', async () => {
+    const { parts, layouts } = await read(await savedOld())
+    expect(parts.map((part) => part.split(' ')[0])).toEqual([
+      'document',
+      'document',
+      'layer',
+      'document',
+      'document',
+    ])
+    const [layout] = layouts
+    expect(layout?.layers.map(({ part, createdBy }) => [part, createdBy])).toEqual([
+      [`${'a'.repeat(64)}/layer.tar`, 'one'],
+      [`${'a'.repeat(64)}/layer.tar`, 'two'],
+    ])
+    expect(layout?.image).toMatch(/^sha256:[0-9a-f]{64}$/)
+    expect(layout?.unread).toEqual([])
+  })
+
+  it('reads an OCI layout with packed layers', async () => {
+    const { parts, layouts, contents } = await read(await savedOci())
+    expect(parts.filter((part) => part.startsWith('layer'))).toHaveLength(1)
+    expect(layouts).toHaveLength(1)
+    const part = layouts[0]?.layers[0]?.part ?? ''
+    expect(contents.get(part)?.subarray(0, 2)).toEqual(Buffer.from([0x1f, 0x8b]))
+    expect(layouts[0]?.unread).toEqual([])
+  })
+
+  it('gives every byte of a plain tar as one part, and of a packed one unpacked', async () => {
+    const plain = await tar([['home/x', 'text']])
+    for (const bytes of [plain, gzipSync(plain)]) {
+      const { parts, contents, layouts } = await read(bytes)
+      expect(parts).toEqual([`layer ${PLAIN_TAR}`])
+      expect(contents.get(PLAIN_TAR)?.equals(plain)).toBe(true)
+      expect(layouts).toEqual([])
+    }
+  })
+
+  it('gives the same whatever way the stream is cut', async () => {
+    const archive = await savedOci()
+    const whole = await read(archive, archive.length)
+    for (const size of [1, 7, 511, 512, 513]) {
+      const cut = await read(archive, size)
+      expect(cut.parts).toEqual(whole.parts)
+      for (const [id, bytes] of whole.contents) expect(cut.contents.get(id)?.equals(bytes)).toBe(true)
+    }
+  })
+
+  it('says which layer is missing, and that a configuration is', async () => {
+    const archive = await tar([
+      [
+        'manifest.json',
+        JSON.stringify([{ Config: 'c.json', RepoTags: ['x:1'], Layers: ['gone/layer.tar'] }]),
+      ],
+    ])
+    expect((await read(archive)).layouts[0]?.unread).toEqual([
+      'the configuration c.json is missing or not JSON',
+      'the layer gone/layer.tar is missing',
+    ])
+  })
+
+  it('says when there are more layers than the configuration names', async () => {
+    const layer = await tar([['x', 'y']])
+    const archive = await tar([
+      [`${'a'.repeat(64)}/layer.tar`, layer],
+      ['c.json', JSON.stringify({ rootfs: { diff_ids: [] } })],
+      ['manifest.json', JSON.stringify([{ Config: 'c.json', Layers: [`${'a'.repeat(64)}/layer.tar`] }])],
+    ])
+    expect((await read(archive)).layouts[0]?.unread).toEqual([
+      'the number of layers is not the one in the configuration',
+    ])
+  })
+
+  it('says that an archive is damaged or ends too early, wherever it is cut', async () => {
+    const archive = await savedOld()
+    for (let end = 513; end < archive.length - 1024; end += 97) {
+      const { layouts } = await read(archive.subarray(0, end))
+      expect(
+        layouts.flatMap(({ unread }) => unread),
+        `cut at ${String(end)}`,
+      ).not.toEqual([])
+    }
+    const packed = gzipSync(await tar([['home/x', 'text']]))
+    const { layouts } = await read(packed.subarray(0, packed.length - 20))
+    expect(layouts.flatMap(({ unread }) => unread)).toEqual(['The archive is damaged or ends too early.'])
+  })
+
+  it('passes on the failure of the source', async () => {
+    const archive = await savedOld()
+    async function* broken(): AsyncGenerator<Uint8Array> {
+      yield archive.subarray(0, 2000)
+      await Promise.resolve()
+      throw new Error('gone')
+    }
+    const parts = archiveParts(broken())
+    await expect(
+      (async () => {
+        for await (const part of parts) for await (const _ of part.bytes);
+      })(),
+    ).rejects.toThrow('gone')
+  })
+})

@@ -1,0 +1,96 @@
+import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { extract } from 'tar-stream'
+import { dir } from 'tmp-promise'
+import { describe, expect, it } from 'vitest'
+import { contextTar, ignoreLines, insideContext } from '../../src/docker/context.js'
+
+async function folder(files: Readonly<Record<string, string>>): Promise<string> {
+  const { path } = await dir({ unsafeCleanup: true, prefix: 'context-' })
+  for (const [name, text] of Object.entries(files)) {
+    await mkdir(join(path, name, '..'), { recursive: true })
+    await writeFile(join(path, name), text)
+  }
+  return path
+}
+
+async function names(source: Parameters<typeof contextTar>[0]): Promise<string[]> {
+  const archive = extract()
+  const found: string[] = []
+  const chunks: Uint8Array[] = []
+  for await (const chunk of contextTar(source)()) chunks.push(Uint8Array.from(chunk))
+  archive.end(Buffer.concat(chunks))
+  for await (const entry of archive) {
+    const { name, type, linkname } = entry.header
+    found.push(type === 'symlink' ? `${name} -> ${linkname}` : name)
+    entry.resume()
+  }
+  return found
+}
+
+describe('contextTar', () => {
+  it('takes a folder in a fixed order, links as links', async () => {
+    const root = await folder({ 'b.txt': 'b', 'a/x': 'x', Dockerfile: 'FROM x' })
+    await symlink('/etc/passwd', join(root, 'link'))
+    expect(await names({ root })).toEqual(['Dockerfile', 'a', 'a/x', 'b.txt', 'link -> /etc/passwd'])
+  })
+  it('leaves out what is ignored, and takes exceptions back in', async () => {
+    const root = await folder({ 'a/x': 'x', 'a/keep': 'k', 'b.log': 'l', c: 'c' })
+    expect(await names({ root, ignoreLines: '*.log\na\n!a/keep\n# note\n' })).toEqual(['a/keep', 'c'])
+  })
+  it('takes only the paths that were asked for', async () => {
+    const root = await folder({ 'a/x': 'x', b: 'b' })
+    expect(await names({ root, only: ['a'] })).toEqual(['a', 'a/x'])
+  })
+  it('lets files in memory hide files of the folder', async () => {
+    const root = await folder({ a: 'disk' })
+    expect(await names({ root, files: new Map([['a', Buffer.from('memory')]]) })).toEqual(['a'])
+  })
+  it('is never empty, because the engine takes an empty archive for none', async () => {
+    expect(await names({ root: undefined })).toEqual(['./'])
+  })
+  it('gives the same bytes each time it is read', async () => {
+    const make = contextTar({ root: await folder({ a: 'a' }) })
+    const read = async (): Promise<Buffer> => {
+      const chunks: Uint8Array[] = []
+      for await (const chunk of make()) chunks.push(Uint8Array.from(chunk))
+      return Buffer.concat(chunks)
+    }
+    expect((await read()).equals(await read())).toBe(true)
+  })
+  it('fails with the path of a file that is gone', async () => {
+    const root = await folder({ a: 'a' })
+    await expect(names({ root, only: ['gone'] })).rejects.toMatchObject({ code: 'REQUEST_INVALID' })
+  })
+  it('carries files of every size to the block', async () => {
+    const root = await folder({})
+    for (const size of [0, 1, 511, 512, 513, 70_000])
+      await writeFile(join(root, String(size)), 'x'.repeat(size))
+    await chmod(join(root, '0'), 0o600)
+    expect(await names({ root })).toHaveLength(6)
+  })
+})
+
+describe('ignoreLines', () => {
+  it('prefers the file that stands beside the Dockerfile', async () => {
+    const root = await folder({ '.dockerignore': 'one', 'D.dockerignore': 'two', D: '' })
+    expect(await ignoreLines(root, join(root, 'D'))).toBe('two')
+    expect(await ignoreLines(root, join(root, 'E'))).toBe('one')
+    expect(await ignoreLines(await folder({}), undefined)).toBeUndefined()
+  })
+})
+
+describe('insideContext', () => {
+  it.for([
+    ['a/b', 'a/b'],
+    ['./a', 'a'],
+    ['a/../b', 'b'],
+    ['..', null],
+    ['../x', null],
+    ['a/../../x', null],
+    ['..x', '..x'],
+    ['/etc', null],
+  ])('%s -> %s', ([path, expected]) => {
+    expect(insideContext('/root/folder', path ?? '')).toBe(expected)
+  })
+})

@@ -1,0 +1,67 @@
+/** The built program as a process of its own: pipes, signals, and how long it takes to start. */
+
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+
+const PROGRAM = resolve(import.meta.dirname, '../../dist/cli/main.js')
+const VALUE = 'canary-0123456789'
+const home = mkdtempSync(join(tmpdir(), 'traceless-process-'))
+const env = { ...process.env, TRACELESS_HOME: home, DEBUG: '*' }
+
+const traceless = (words: readonly string[], input = ''): string =>
+  execFileSync(process.execPath, [PROGRAM, ...words], { env, input, encoding: 'utf8' })
+
+/** Processor time of one process, in milliseconds: unlike the time of day, it knows no queue for a core. */
+function cpuMs(words: readonly string[]): number {
+  const script = `TIMEFORMAT='%3U %3S'; time "$@" >/dev/null 2>&1`
+  const { stderr } = spawnSync('bash', ['-c', script, 'bash', ...words], { env, encoding: 'utf8' })
+  const [user = NaN, system = NaN] = stderr.trim().split(' ').map(Number)
+  return 1000 * (user + system)
+}
+
+describe('the program as a process', () => {
+  beforeAll(() => {
+    expect(traceless(['secrets', 'set', 'A=-'], VALUE)).toBe('Set A in main.\n')
+  })
+
+  afterAll(() => rmSync(home, { recursive: true, force: true }))
+
+  it('S3: lists without a terminal', () => {
+    expect(traceless(['secrets', 'list'])).toMatch(/^A\tmain\t/)
+  })
+
+  it('S3: lists in at most 2.5 times the processor time of an empty Node process', () => {
+    const times = Array.from({ length: 7 }, () => ({
+      empty: cpuMs([process.execPath, '-e', '0']),
+      list: cpuMs([process.execPath, PROGRAM, 'secrets', 'list']),
+    }))
+    const least = (key: 'empty' | 'list'): number => Math.min(...times.map((each) => each[key]))
+    expect(least('list') / least('empty')).toBeLessThanOrEqual(2.5)
+  })
+
+  it('B6: masks a log, and shows what it holds back when a signal ends it', async () => {
+    const child = spawn(process.execPath, [PROGRAM, 'redact'], { env, stdio: ['pipe', 'pipe', 'ignore'] })
+    let shown = ''
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (shown += text))
+    child.stdin.write(`${VALUE} is masked\n`)
+    await once(child.stdout, 'data')
+    child.stdin.write(VALUE.slice(0, 6))
+    const ended = once(child, 'close')
+    child.kill('SIGTERM')
+    expect(await ended).toEqual([130, null])
+    expect(shown).toMatch(/^\*\*\* is masked\n/)
+  })
+
+  it('ends quietly when nobody reads on', () => {
+    const script = `yes clean | "$0" "$1" redact | head -1`
+    const { stdout, stderr } = spawnSync('bash', ['-c', script, process.execPath, PROGRAM], {
+      env,
+      encoding: 'utf8',
+    })
+    expect({ stdout, stderr }).toEqual({ stdout: 'clean\n', stderr: '' })
+  })
+})

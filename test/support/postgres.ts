@@ -1,0 +1,97 @@
+/**
+ * A PostgreSQL cluster of its own for tests: made, started, stopped and
+ * deleted here, on a free port of this machine, with the server programs of
+ * the distribution.
+ */
+
+import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { chown, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import pg from 'pg'
+
+const run = promisify(execFile)
+
+/** A running cluster. Dispose stops it and deletes its files. */
+export interface Cluster extends AsyncDisposable {
+  /** Makes an empty database and gives its URL. */
+  createDatabase(): Promise<string>
+  /** Stops the server at once, as a power cut would, and starts it again. */
+  crash(): Promise<void>
+  /** The folder with the cluster's files. */
+  readonly data: string
+}
+
+/** Starts a cluster. The server refuses to run as root, so root runs it as the user `postgres`. */
+export async function startPostgres(): Promise<Cluster> {
+  const folder = await mkdtemp(join(tmpdir(), 'traceless-postgres-'))
+  const user = process.getuid?.() === 0 ? await userIds('postgres') : null
+  const owner = user ?? {}
+  if (user !== null) await chown(folder, user.uid, user.gid)
+  const programs = await findPrograms()
+  const data = join(folder, 'data')
+  const port = await freePort()
+  const start = async (): Promise<void> => {
+    const flags = `-c port=${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=${folder}`
+    await run(
+      join(programs, 'pg_ctl'),
+      ['-D', data, '-w', '-l', join(folder, 'log'), '-o', flags, 'start'],
+      owner,
+    )
+  }
+  const stop = async (): Promise<void> => {
+    await run(join(programs, 'pg_ctl'), ['-D', data, '-w', '-m', 'immediate', 'stop'], owner)
+  }
+  await run(
+    join(programs, 'initdb'),
+    ['-D', data, '-U', 'postgres', '-A', 'trust', '--locale=C.UTF-8', '-E', 'UTF8'],
+    owner,
+  )
+  await start()
+  return {
+    data,
+    async createDatabase() {
+      const name = `t_${randomBytes(6).toString('hex')}`
+      const client = new pg.Client({ host: '127.0.0.1', port, user: 'postgres', database: 'postgres' })
+      await client.connect()
+      try {
+        await client.query(`create database ${name}`)
+      } finally {
+        await client.end()
+      }
+      return `postgres://postgres@127.0.0.1:${port}/${name}`
+    },
+    async crash() {
+      await stop()
+      await start()
+    },
+    async [Symbol.asyncDispose]() {
+      await stop()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+async function findPrograms(): Promise<string> {
+  const root = '/usr/lib/postgresql'
+  const [newest] = (await readdir(root)).sort((a, b) => Number(b) - Number(a))
+  if (newest === undefined) throw new Error('there is no PostgreSQL here: apt-get install postgresql')
+  return join(root, newest, 'bin')
+}
+
+async function userIds(name: string): Promise<{ uid: number; gid: number }> {
+  const [uid, gid] = await Promise.all(['-u', '-g'].map((flag) => run('id', [flag, name])))
+  return { uid: Number(uid?.stdout), gid: Number(gid?.stdout) }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  await new Promise((resolve) => server.close(resolve))
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return address.port
+}
