@@ -49,6 +49,18 @@ const OWNER: Readonly<Record<string, string>> = {
   '@clack/prompts': 'cli',
   'cli-table3': 'cli',
   'fastest-levenshtein': 'suggest',
+  ssh2: 'docker',
+  yaml: 'builder',
+  'pg-boss': 'queue',
+  hono: 'server',
+  '@hono/node-server': 'server',
+  '@hono/zod-openapi': 'server',
+  zod: 'server',
+  'prom-client': 'server',
+  pino: 'server',
+  preact: 'server',
+  '@preact/signals': 'server',
+  '@picocss/pico': 'server',
 }
 
 const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))
