@@ -20,9 +20,32 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   builder: [...FLOOR_0, 'substitute', 'leak', 'store', 'docker'],
   runner: [...FLOOR_0, 'substitute', 'leak', 'store', 'docker'],
   queue: [...FLOOR_0, 'store', 'builder'],
+  remote: [...FLOOR_0, 'substitute', 'store', 'docker', 'builder'],
   server: [...FLOOR_0, 'leak', 'store', 'builder', 'queue'],
-  cli: [...FLOOR_0, 'substitute', 'leak', 'store', 'docker', 'builder', 'runner', 'queue', 'server'],
-  index: [...FLOOR_0, 'substitute', 'leak', 'store', 'docker', 'builder', 'runner', 'queue', 'server'],
+  cli: [
+    ...FLOOR_0,
+    'substitute',
+    'leak',
+    'store',
+    'docker',
+    'builder',
+    'runner',
+    'queue',
+    'remote',
+    'server',
+  ],
+  index: [
+    ...FLOOR_0,
+    'substitute',
+    'leak',
+    'store',
+    'docker',
+    'builder',
+    'runner',
+    'queue',
+    'remote',
+    'server',
+  ],
 }
 /** The folder that owns a package; no other folder may name it. */
 const OWNER: Readonly<Record<string, string>> = {
@@ -63,11 +86,11 @@ const OWNER: Readonly<Record<string, string>> = {
   '@picocss/pico': 'server',
 }
 
-const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))
+const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((name) => /\.tsx?$/.test(name))
 const unitOf = (path: string): string =>
   relative(SRC, path)
     .split('/')[0]
-    ?.replace(/\.[jt]s$/, '') ?? ''
+    ?.replace(/\.[jt]sx?$/, '') ?? ''
 const packageOf = (specifier: string): string =>
   specifier
     .split('/')

@@ -8,6 +8,7 @@
 import type { Command } from 'commander'
 import type { Builder } from '../builder/build.js'
 import type { Engine } from '../docker/engine.js'
+import type { SecretAdmin } from '../store/admin.js'
 import type { Store } from '../store/open.js'
 import type { Io } from './io.js'
 
@@ -18,7 +19,10 @@ export interface App {
   readonly standIns: Set<Command>
   /** Exit status of a command that did not fail. */
   status: number
+  /** The store of this machine, whose values can be opened. */
   store(): Promise<Store>
+  /** What sets and lists secrets. */
+  admin(): Promise<SecretAdmin>
   engine(): Promise<Engine>
   builder(): Promise<Builder>
   /** Closes what was opened. */
@@ -34,6 +38,7 @@ export function createApp(io: Io): App {
     standIns: new Set(),
     status: 0,
     store: () => (store ??= import('../store/open.js').then(({ openStore }) => openStore({ env: io.env }))),
+    admin: async () => (await app.store()).admin,
     engine: () =>
       (engine ??= import('../docker/docker-engine.js').then(({ openEngine }) =>
         openEngine(io.env['DOCKER_HOST']),

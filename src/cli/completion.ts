@@ -55,7 +55,7 @@ async function namesOf(kind: (typeof NAMED)[number], app: App): Promise<Readonly
   const { homeOf } = await import('../store/home.js')
   const { env } = app.io
   if ((env['TRACELESS_DATABASE'] ?? '') === '' && !existsSync(homeOf(env).database)) return new Set()
-  const { admin } = await app.store()
+  const admin = await app.admin()
   switch (kind) {
     case 'secrets':
       return new Set((await admin.list()).map(({ name }) => name))

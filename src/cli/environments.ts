@@ -43,7 +43,7 @@ const addList: AddCommand = (parent, app) => {
     .description('Lists environments with the number of secrets and groups in each. Times are in UTC.')
     .addOption(jsonOption())
     .action(async (flags: Flags) => {
-      const { admin } = await app.store()
+      const admin = await app.admin()
       const rows = await admin.environments()
       await printList(app.io, rows, { columns: COLUMNS, json: flags.json, empty: 'There is none yet.' })
     })
@@ -61,7 +61,7 @@ const addDelete: AddCommand = (parent, app) => {
     .addOption(jsonOption())
     .action(async (name: string, flags: Flags & { readonly yes?: boolean }) => {
       const { io } = app
-      const { admin } = await app.store()
+      const admin = await app.admin()
       const all = await admin.environments()
       const found = all.find((entry) => entry.name === name)
       if (found === undefined) {

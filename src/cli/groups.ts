@@ -75,7 +75,7 @@ const addCreate: AddCommand = (parent, app) => {
         const { io } = app
         const values = await valuesOf(words, flags, io)
         try {
-          const { admin } = await app.store()
+          const admin = await app.admin()
           const environment = environmentOf(flags)
           const report = await admin.groups.create(
             { environment, name },
@@ -111,7 +111,7 @@ const addList: AddCommand = (parent, app) => {
     .addOption(createdBeforeOption())
     .addOption(jsonOption())
     .action(async (flags: Flags & PageFlags) => {
-      const { admin } = await app.store()
+      const admin = await app.admin()
       const rows = await admin.groups.list({
         environment: flags.env,
         max: flags.max,
@@ -137,7 +137,7 @@ const addInfo: AddCommand = (parent, app) => {
     .action(async (name: string, flags: Flags & { readonly require?: readonly string[] }) => {
       const { io } = app
       const required = checkNames(flags.require ?? [])
-      const { admin } = await app.store()
+      const admin = await app.admin()
       const entry = await admin.groups.info({ environment: environmentOf(flags), name })
       const missing = required.filter((key) => !entry.keys.includes(key))
       if (missing.length > 0) {
@@ -165,7 +165,7 @@ const addUpdate: AddCommand = (parent, app) => {
       const values = await valuesOf(words, flags, app.io)
       try {
         const staged = flags.stage === true
-        const { admin } = await app.store()
+        const admin = await app.admin()
         const report = await admin.groups.update(
           { environment: environmentOf(flags), name },
           values.map((given) => ({ ...given, ...useOf(flags) })),
@@ -196,7 +196,7 @@ const addDelete: AddCommand = (parent, app) => {
     .action(
       async (name: string, flags: Flags & { readonly allowMissing?: boolean; readonly yes?: boolean }) => {
         const { io } = app
-        const { admin } = await app.store()
+        const admin = await app.admin()
         const group = { environment: environmentOf(flags), name }
         const allowMissing = flags.allowMissing === true
         const there = (await admin.groups.list({ environment: group.environment })).find(

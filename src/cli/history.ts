@@ -50,7 +50,7 @@ export const addHistory: AddCommand = (parent, app) => {
     .action(async (text: string | undefined, flags: Flags & PageFlags) => {
       const name = text === undefined ? undefined : secretName(text)
       const environment = environmentOf(flags)
-      const { admin } = await app.store()
+      const admin = await app.admin()
       const rows = await admin.history({ environment, group: flags.group, name, max: flags.max })
       if (rows.length === 0 && name !== undefined) await requireKnown(admin, { environment, name })
       await printList(app.io, rows, {
@@ -88,7 +88,7 @@ export const addVersions: AddCommand = (parent, app) => {
     .addOption(jsonOption())
     .action(async (text: string, flags: Flags) => {
       const name = secretName(text)
-      const { admin } = await app.store()
+      const admin = await app.admin()
       const rows = await admin.versions({ ...placeOf(flags), name })
       await printList(app.io, rows, { columns: VERSIONS, json: flags.json, empty: 'It had no version yet.' })
     })
@@ -107,7 +107,7 @@ export const addRollback: AddCommand = (parent, app) => {
     .addOption(jsonOption())
     .action(async (text: string, flags: Flags & { readonly to: string }) => {
       const secret = { ...placeOf(flags), name: secretName(text) }
-      const { admin } = await app.store()
+      const admin = await app.admin()
       const report = await admin.rollback(secret, await wholeVersion(admin, secret, flags.to))
       printChange(app.io, report, { flags, verb: 'Rolled back' })
     })

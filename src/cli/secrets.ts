@@ -71,7 +71,7 @@ const addSet: AddCommand = (parent, app) => {
       const values = await readAssignments(words, app.io)
       try {
         const staged = flags.stage === true
-        const { admin } = await app.store()
+        const admin = await app.admin()
         const report = await admin.set(
           placeOf(flags),
           values.map((given) => ({ ...given, ...useOf(flags) })),
@@ -117,7 +117,7 @@ const addList: AddCommand = (parent, app) => {
     .addOption(createdBeforeOption())
     .addOption(jsonOption())
     .action(async (flags: Flags & PageFlags) => {
-      const { admin } = await app.store()
+      const admin = await app.admin()
       const rows = await admin.list({
         environment: flags.env,
         group: flags.group,
@@ -147,7 +147,7 @@ const addUnset: AddCommand = (parent, app) => {
     .action(async (words: string[], flags: ChangeFlags & { readonly allowMissing?: boolean }) => {
       const names = checkNames(words)
       const staged = flags.stage === true
-      const { admin } = await app.store()
+      const admin = await app.admin()
       const report = await admin.unset(placeOf(flags), names, {
         stage: staged,
         allowMissing: flags.allowMissing === true,
@@ -168,7 +168,7 @@ const addDeploy: AddCommand = (parent, app) => {
     .option('--force', 'replace also what has moved since it was staged; the record shows it')
     .addOption(jsonOption())
     .action(async (flags: Flags & { readonly force?: boolean }) => {
-      const { admin } = await app.store()
+      const admin = await app.admin()
       const report = await admin.deploy(environmentOf(flags), { force: flags.force === true })
       printChange(app.io, report, { flags, verb: 'Deployed', nothing: 'nothing was staged.' })
     })
@@ -192,7 +192,7 @@ const addImport: AddCommand = (parent, app) => {
       const values = await readImport(file, flags.fromJson === true ? 'json' : 'dotenv', app.io)
       try {
         const staged = flags.stage === true
-        const { admin } = await app.store()
+        const admin = await app.admin()
         const report = await admin.set(
           placeOf(flags),
           values.map((given) => ({ ...given, ...useOf(flags) })),

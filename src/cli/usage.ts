@@ -42,7 +42,7 @@ export const addUsage: AddCommand = (parent, app) => {
     .action(async (text: string, flags: PlaceFlags & PageFlags & { readonly json?: boolean }) => {
       const name = secretName(text)
       const environment = environmentOf(flags)
-      const { admin } = await app.store()
+      const admin = await app.admin()
       const rows = await admin.usage({ environment, name, max: flags.max })
       if (rows.length === 0) await requireKnown(admin, { environment, name })
       await printList(app.io, rows, {
