@@ -31,7 +31,13 @@ const TYPES: Readonly<Record<Database['kind'], Types>> = {
 }
 
 /** The steps in their order: the first makes format 1. */
-export const STEPS: readonly Step[] = [secretsAndHistory, usageAndVerdicts, retiredMounts, listOrder]
+export const STEPS: readonly Step[] = [
+  secretsAndHistory,
+  usageAndVerdicts,
+  retiredMounts,
+  listOrder,
+  stepsAndTurns,
+]
 
 /**
  * Brings the tables to the format of the last step, in one transaction.
@@ -241,5 +247,23 @@ async function listOrder({ schema }: Statements): Promise<void> {
     .on('secret')
     .column('environment')
     .where(sql.ref('live'), 'is not', null)
+    .execute()
+}
+
+/** Format 5: which versions the steps of builds were made with, and who builds now. */
+async function stepsAndTurns({ schema }: Statements, { text }: Types): Promise<void> {
+  await schema
+    .createTable('made_step')
+    .addColumn('key', text, (column) => column.primaryKey().notNull())
+    .addColumn('versions', text, notNull)
+    .addColumn('salt', text, notNull)
+    .addColumn('at', text, notNull)
+    .execute()
+  await schema.createIndex('made_step_by_age').on('made_step').column('at').execute()
+  await schema
+    .createTable('turn')
+    .addColumn('name', text, (column) => column.primaryKey().notNull())
+    .addColumn('holder', text, notNull)
+    .addColumn('beats', 'integer', notNull)
     .execute()
 }

@@ -13,6 +13,7 @@ import { hostname, userInfo } from 'node:os'
 import { Fault } from '../errors.js'
 import type { SecretAdmin } from './admin.js'
 import type { Database } from './database.js'
+import { readEarlier } from './earlier-versions.js'
 import { codeOf, homeAt, homeOf, type Home, type Variables } from './home.js'
 import { createIdentityFile, identitySource, loadIdentity, saveIdentity } from './identity.js'
 import { createRootKey, deriveKeys, rootMark, type WriterKeys } from './keys.js'
@@ -28,7 +29,9 @@ import { CHANGES_PER_HOUR } from './setting.js'
 import { openSqlite } from './sqlite.js'
 import { secretAdmin } from './store-admin.js'
 import { secretReader } from './store-reader.js'
-import type { SecretReader, UsageRecorder } from './store.js'
+import { stepMemory } from './steps.js'
+import type { Keeping, SecretReader, UsageRecorder } from './store.js'
+import { turnsOf } from './turns.js'
 import { usageRecorder, verdictStore, type VerdictStore } from './usage.js'
 
 /** Where a store is and who uses it. */
@@ -59,6 +62,8 @@ export interface Store extends AsyncDisposable {
   readonly verdicts: VerdictStore
   /** Ids of mounts that no build may use again. */
   readonly retired: RetiredMountStore
+  /** Which version steps were made with, and the versions that are kept. */
+  readonly keeping: Keeping
   /** Who can open the store. */
   readonly identity: IdentityAdmin
   /** Closes the database and wipes the keys. */
@@ -83,6 +88,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     const place = { database, storeId, home, variables }
     const writerKeys = await writerKeysOf(place)
     const keys = keeper(() => openKeys(place))
+    const reading = { database, storeId, opened: keys.opened, reopened: keys.reopened, actor, now }
     const close = async (): Promise<void> => {
       writerKeys[Symbol.dispose]()
       await keys.close()
@@ -100,10 +106,15 @@ export async function openStore(options: StoreOptions): Promise<Store> {
         now,
         changesPerHour: options.changesPerHour ?? CHANGES_PER_HOUR,
       }),
-      reader: secretReader({ database, storeId, opened: keys.opened, reopened: keys.reopened, actor, now }),
+      reader: secretReader(reading),
       usage: usageRecorder({ database, now }),
       verdicts: verdictStore({ database, now }),
       retired: retiredMountStore({ database, now }),
+      keeping: {
+        steps: stepMemory({ database, now }),
+        turns: turnsOf(database),
+        earlier: (scope, names) => readEarlier(reading, scope, names),
+      },
       identity: identityAdmin({ ...place, actor, now }),
       close,
       [Symbol.asyncDispose]: close,

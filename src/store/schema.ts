@@ -149,6 +149,24 @@ export interface RetiredMountTable {
   readonly at: string
 }
 
+/** How a step that mounts secrets was made last. */
+export interface MadeStepTable {
+  readonly key: string
+  /** JSON array of version ids. */
+  readonly versions: string
+  readonly salt: string
+  readonly at: string
+}
+
+/** Who has the turn of a name. */
+export interface TurnTable {
+  readonly name: string
+  /** Random id of the holder. */
+  readonly holder: string
+  /** Counted up by the holder for as long as it lives. */
+  readonly beats: number
+}
+
 /** All tables by name. */
 export interface Tables {
   store_format: FormatTable
@@ -164,4 +182,6 @@ export interface Tables {
   usage_secret: UsageSecretTable
   verdict: VerdictTable
   retired_mount: RetiredMountTable
+  made_step: MadeStepTable
+  turn: TurnTable
 }

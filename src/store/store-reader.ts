@@ -121,7 +121,7 @@ async function placesOf(
 }
 
 /** Live rows of the scope, all or those of some names; the environment's own first, then each group's in the order of the scope. */
-async function findLive(
+export async function findLive(
   tx: Statements,
   { scope, names }: { scope: ReadScope; names: ReadonlySet<SecretName> | 'all' },
 ): Promise<readonly SecretTable[]> {

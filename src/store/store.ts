@@ -8,6 +8,8 @@
  */
 
 import type { SecretName, SecretValue } from '../secret.js'
+import type { StepMemory } from './steps.js'
+import type { Turns } from './turns.js'
 
 /** Environment that is meant when none is named. */
 export const DEFAULT_ENVIRONMENT = 'main'
@@ -83,4 +85,17 @@ export interface UsageRecord {
 /** Keeps which version went into which image. */
 export interface UsageRecorder {
   record(use: UsageRecord): Promise<void>
+}
+
+/** What builds need that reuse steps of an earlier version, or tell steps to run again. */
+export interface Keeping {
+  readonly steps: StepMemory
+  readonly turns: Turns
+  /**
+   * Opens every version of the named live secrets whose value is still kept, but for the live one. The caller disposes
+   * the values.
+   *
+   * @throws as {@link SecretReader.read} does, for a version that is not what was sealed too.
+   */
+  earlier(scope: ReadScope, names: ReadonlySet<SecretName>): Promise<readonly HeldSecret[]>
 }

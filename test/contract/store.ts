@@ -751,6 +751,88 @@ export function storeContract(kind: string, make: () => Promise<TestStore>): voi
       })
     })
 
+    describe('B5: steps, turns and earlier versions', () => {
+      it('B5: remembers how a step was made last', async () => {
+        await using test = await make()
+        const { steps } = (await test.open()).keeping
+        expect([...(await steps.recall(['a', 'b']))]).toEqual([])
+        await steps.record([{ key: 'a', versions: ['v1', 'v2'], salt: '' }])
+        await steps.record([
+          { key: 'a', versions: ['v3'], salt: 'x' },
+          { key: 'b', versions: [], salt: '' },
+        ])
+        await steps.record([])
+        expect((await steps.recall(['a', 'c'])).get('a')).toEqual({ key: 'a', versions: ['v3'], salt: 'x' })
+        expect([...(await steps.recall(['a', 'b', 'c'])).keys()].sort()).toEqual(['a', 'b'])
+      })
+
+      it('B5: opens every version that is kept but the live one, and records that it was read', async () => {
+        await using test = await make()
+        const store = await test.open({ changesPerHour: 100 })
+        const valuesOf = async (): Promise<readonly string[]> =>
+          (await store.keeping.earlier({ environment: 'main', purpose: 'build' }, new Set(names('A')))).map(
+            ({ value }) => textOf(value),
+          )
+        await store.admin.set(MAIN, changes({ A: 'one', B: 'other' }))
+        expect(await valuesOf()).toEqual([])
+        for (const value of ['two', 'three']) await store.admin.set(MAIN, changes({ A: value }))
+        expect(await valuesOf()).toEqual(['two', 'one'])
+        const [first] = await store.admin.history({ name: names('A')[0] ?? never() })
+        expect(first).toMatchObject({ action: 'read', name: 'A' })
+        for (let at = 0; at < KEPT_VERSIONS; at += 1) await store.admin.set(MAIN, changes({ A: `v${at}` }))
+        expect(await valuesOf()).toHaveLength(KEPT_VERSIONS - 1)
+      })
+
+      it('B5: an earlier version that was forged is refused', async () => {
+        await using test = await make()
+        const store = await test.open()
+        await store.admin.set(MAIN, changes({ A: 'one' }))
+        await store.admin.set(MAIN, changes({ A: 'two' }))
+        const tables = await test.tables()
+        await tables.write((tx) =>
+          tx.updateTable('version').set({ guarded: 0 }).where('ordinal', '=', 1).execute(),
+        )
+        await tables.close()
+        await faultFrom(
+          store.keeping.earlier({ environment: 'main', purpose: 'build' }, new Set(names('A'))),
+          'STORE_INVALID',
+        )
+      })
+
+      it('B5: one has the turn of a name and the others wait, each for its own names only', async () => {
+        await using test = await make()
+        const [one, two] = [await test.open(), await test.open()]
+        const { signal } = new AbortController()
+        const order: string[] = []
+        const first = await one.keeping.turns.take(['a', 'b'], { signal })
+        const waiting = two.keeping.turns.take(['b', 'c'], { signal, onWait: () => order.push('waits') })
+        await using _other = await two.keeping.turns.take(['d'], {
+          signal,
+          onWait: () => order.push('never'),
+        })
+        while (order.length === 0) await new Promise((done) => setTimeout(done, 10))
+        order.push('given back')
+        await first[Symbol.asyncDispose]()
+        await using _second = await waiting
+        expect(order).toEqual(['waits', 'given back'])
+      })
+
+      it('B5: the waiting for a turn can be ended, and then nothing is taken', async () => {
+        await using test = await make()
+        const store = await test.open()
+        const { turns } = store.keeping
+        const stop = new AbortController()
+        const first = await turns.take(['a'], { signal: stop.signal })
+        const waiting = turns.take(['a', 'b'], {
+          signal: stop.signal,
+          onWait: () => stop.abort(new Error('enough')),
+        })
+        await expect(waiting).rejects.toThrow('enough')
+        await first[Symbol.asyncDispose]()
+        await using _again = await turns.take(['a', 'b'], { signal: new AbortController().signal })
+      })
+    })
+
     describe('B7: retired mounts', () => {
       it('keeps ids for ever, and takes one twice', async () => {
         await using test = await make()
