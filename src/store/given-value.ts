@@ -5,7 +5,10 @@
  * @packageDocumentation
  */
 
-import type { Place } from './seal.js'
+import { Fault } from '../errors.js'
+import type { SecretValue } from '../secret.js'
+import type { Opened } from './opening.js'
+import { open, type Place } from './seal.js'
 
 /** No group of a store can have this name, so a box made here opens as no stored secret, and none of those opens here. */
 const GROUP = ' at hand'
@@ -29,3 +32,35 @@ export const givenValuePlace = ({ store, environment, submission, name }: GivenV
   name,
   version: submission,
 })
+
+/** A value given at hand, sealed to one recipient. */
+export interface GivenBox {
+  readonly keyId: string
+  readonly box: Uint8Array
+}
+
+/** Opens values given at hand. The caller disposes them. */
+export type OpenGiven = (value: GivenValue, boxes: readonly GivenBox[]) => Promise<SecretValue>
+
+/**
+ * Makes the opener of a store.
+ *
+ * @param opened - the identity, looked for at the first use.
+ */
+export const givenOpener =
+  (opened: () => Promise<Pick<Opened, 'identity'>>): OpenGiven =>
+  async (given, boxes) => {
+    const { identity } = await opened()
+    for (const key of identity.keys) {
+      const sealed = boxes.find(({ keyId }) => keyId === key.id)
+      const value = sealed === undefined ? null : await open(key, givenValuePlace(given), sealed.box)
+      if (value !== null) return value
+    }
+    throw new Fault(
+      'IDENTITY_INVALID',
+      `The value of ${given.name} is not sealed to this identity for this build.`,
+      {
+        hint: 'Submit the build once more: the identity may have been rotated since.',
+      },
+    )
+  }

@@ -15,6 +15,7 @@ import type { SecretAdmin } from './admin.js'
 import type { Database } from './database.js'
 import { readEarlier } from './earlier-versions.js'
 import { codeOf, homeAt, homeOf, type Home, type Variables } from './home.js'
+import { givenOpener, type OpenGiven } from './given-value.js'
 import { createIdentityFile, identitySource, loadIdentity, saveIdentity } from './identity.js'
 import { createRootKey, deriveKeys, rootMark, type WriterKeys } from './keys.js'
 import { migrate } from './migrations.js'
@@ -58,6 +59,8 @@ export interface Store extends AsyncDisposable {
   readonly admin: SecretAdmin
   /** Opens values. Looks for the identity at its first use. */
   readonly reader: SecretReader
+  /** Opens values that came sealed with a build. Looks for the identity at its first use. */
+  readonly openGiven: OpenGiven
   readonly usage: UsageRecorder
   readonly verdicts: VerdictStore
   /** Ids of mounts that no build may use again. */
@@ -107,6 +110,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
         changesPerHour: options.changesPerHour ?? CHANGES_PER_HOUR,
       }),
       reader: secretReader(reading),
+      openGiven: givenOpener(keys.opened),
       usage: usageRecorder({ database, now }),
       verdicts: verdictStore({ database, now }),
       retired: retiredMountStore({ database, now }),
