@@ -47,6 +47,8 @@ export interface BuildControls {
   /** Default: nobody listens. */
   readonly onEvent?: Listener
   readonly signal?: AbortSignal
+  /** Awaited when the image is proven and before it gets its names. What it throws ends the build without a name. */
+  readonly beforeNaming?: () => Promise<void>
 }
 
 /** A build that ended well. */
@@ -76,7 +78,10 @@ export interface Builder {
 export function createBuilder(parts: BuilderParts): Builder {
   const memory: ProbeMemory = new Map()
   return {
-    async build(request, { onEvent = () => undefined, signal } = {}) {
+    async build(
+      request,
+      { onEvent = () => undefined, signal, beforeNaming = async () => Promise.resolve() } = {},
+    ) {
       const options = checkOptions(request)
       const scope = { environment: options.environment, groups: options.groups, purpose: 'build' } as const
       onEvent({ type: 'phase', phase: 'check' })
@@ -85,7 +90,16 @@ export function createBuilder(parts: BuilderParts): Builder {
       if (prepared.problems.length > 0) throw faultOf(prepared.problems)
       if (options.checkOnly) return null
       using stop = stopAt(options.timeoutMs, signal)
-      return await buildPrepared({ parts, prepared, options, scope, onEvent, memory, signal: stop.signal })
+      return await buildPrepared({
+        parts,
+        prepared,
+        options,
+        scope,
+        onEvent,
+        beforeNaming,
+        memory,
+        signal: stop.signal,
+      })
     },
   }
 }
@@ -96,6 +110,7 @@ interface Job {
   readonly options: CheckedOptions
   readonly scope: ReadScope
   readonly onEvent: Listener
+  readonly beforeNaming: () => Promise<void>
   readonly memory: ProbeMemory
   readonly signal: AbortSignal
 }
@@ -248,6 +263,7 @@ async function run(running: Running): Promise<BuildResult> {
     }
     signal.throwIfAborted()
     onEvent({ type: 'phase', phase: 'tag' })
+    await running.beforeNaming()
     // Before the name: an image that nobody can trace back to its secrets must not be there.
     const id = await recordUse(running, image)
     for (const tag of options.tags) await engine.tag(image, tag)

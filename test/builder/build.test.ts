@@ -5,7 +5,12 @@
 
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { createBuilder, type BuilderParts, type BuildResult } from '../../src/builder/build.js'
+import {
+  createBuilder,
+  type BuildControls,
+  type BuilderParts,
+  type BuildResult,
+} from '../../src/builder/build.js'
 import type { BuilderEvent } from '../../src/builder/events.js'
 import type { BuildRequest, DockerfileRequest } from '../../src/builder/request.js'
 import type { BuildInput, Digest, Engine, ImageFacts, ImageLayout } from '../../src/docker/engine.js'
@@ -172,7 +177,7 @@ const isWiped = (value: SecretValue): boolean => value.use((bytes) => bytes.ever
 async function build(
   request: Partial<DockerfileRequest> | BuildRequest,
   oddities: Oddities = {},
-  controls: { readonly onEvent?: (event: BuilderEvent) => void; readonly signal?: AbortSignal } = {},
+  controls: BuildControls = {},
 ): Promise<Ended> {
   const asked = engineOf(oddities)
   const lent: HeldSecret[] = []
@@ -244,6 +249,19 @@ describe('a build that is proven clean', () => {
     ])
     expect(ended.result?.report.verdict).toBe('clean')
     expectWiped(ended)
+  })
+
+  it('asks whether it may be named when it is proven and before anything tells of it', async () => {
+    const refused = await build(
+      {},
+      {},
+      { beforeNaming: async () => Promise.reject(new Fault('CANCELLED', 'The lease was lost.')) },
+    )
+    expect(refused.fault).toMatchObject({ code: 'CANCELLED' })
+    expect(refused.calls).toEqual(['build', 'parts', 'read', 'remove 1'])
+    expect(refused.used).toEqual([])
+    const leaky = await build({}, { layer: tarOf({ name: 'app', content: TOKEN }) }, { beforeNaming: unused })
+    expect(leaky.fault).toMatchObject({ code: 'LEAK_FOUND' })
   })
 
   it('gives the engine the value under an opaque id and in no other place', async () => {
