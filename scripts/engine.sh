@@ -7,13 +7,20 @@
 # An engine that answers at $DOCKER_HOST or at /var/run/docker.sock is used and left alone. Otherwise Debian's docker.io
 # is installed and started with its own data folder (.engine, or $TRACELESS_ENGINE_DIR), its own socket, no bridge and no
 # packet filter rules. It outlives this script and is found again by the next run.
+#
+# TRACELESS_ENGINE_SUITE=trixie|sid asks for the engine of another Debian release instead, whatever else answers, and
+# TRACELESS_ENGINE_STORE=containerd for its containerd image store. scripts/engines.sh runs all of them side by side.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=scripts/debian.sh
 source "$here/debian.sh"
+# shellcheck source=scripts/engine-root.sh
+source "$here/engine-root.sh"
 
-engine_dir=$(realpath --canonicalize-missing "${TRACELESS_ENGINE_DIR:-$here/../.engine}")
+suite=${TRACELESS_ENGINE_SUITE:-}
+store=${TRACELESS_ENGINE_STORE:-}
+engine_dir=$(realpath --canonicalize-missing "${TRACELESS_ENGINE_DIR:-$here/../.engine${suite:+/$suite}${store:+-$store}}")
 # A unix socket's path has at most 107 bytes (unix(7)) and containerd appends to it, so sockets do not stand below the
 # repository, which may lie deep. /run is also emptied at boot, when a pid file would name a stranger.
 run_dir=/run/traceless-$(printf %s "$engine_dir" | sha256sum | cut -c1-12)
@@ -60,6 +67,7 @@ found() {
 }
 
 find_foreign() {
+  [[ -z $suite ]] || return 0
   if [[ -n ${DOCKER_HOST:-} ]]; then
     if answers "$DOCKER_HOST"; then found "$DOCKER_HOST"; fi
     echo "No engine answers at DOCKER_HOST; looking for another one." >&2
@@ -80,14 +88,25 @@ lock() {
 }
 
 start() {
-  command -v dockerd >/dev/null || install_packages docker.io iptables 9>&-
-  # Debian's package starts a system-wide engine where an init system runs.
-  find_foreign
+  local root launcher=()
+  if [[ -n $suite ]]; then
+    root=$(engine_root "$suite")
+    # shellcheck disable=SC2016  # the inner shell's
+    launcher=(unshare --mount --propagation=private bash -euc 'source "$0"; run_in_root "$@"'
+      "$here/engine-root.sh" "$root" "$engine_dir" "$run_dir" --)
+  else
+    command -v dockerd >/dev/null || install_packages docker.io iptables 9>&-
+    # Debian's package starts a system-wide engine where an init system runs.
+    find_foreign
+  fi
   mkdir --parents "$engine_dir"
   rm --force "$pid_file"
+  printf '{"features":{"containerd-snapshotter":%s}}\n' "$([[ $store == containerd ]] && echo true || echo false)" \
+    >"$engine_dir/daemon.json"
   # Every descriptor is cut off, the lock and the caller's stdout too: `$(make engine)` ends when its pipe closes.
-  setsid --fork nohup dockerd --data-root="$engine_dir/data" --exec-root="$run_dir/exec" --pidfile="$pid_file" \
-    --host="$own_host" --iptables=false --ip6tables=false --bridge=none \
+  setsid --fork nohup "${launcher[@]}" \
+    dockerd --config-file="$engine_dir/daemon.json" --data-root="$engine_dir/data" --exec-root="$run_dir/exec" \
+    --pidfile="$pid_file" --host="$own_host" --iptables=false --ip6tables=false --bridge=none \
     </dev/null >"$log" 2>&1 9>&-
   echo "Starting a Docker engine; its log is $log" >&2
 }
