@@ -26,9 +26,11 @@ export type {
   BuildOptions,
   BuildRequest,
   DockerfileRequest,
+  ImageSink,
   RequirementsRequest,
   SecretSource,
 } from './builder/request.js'
+export type { Pushed } from './builder/publish.js'
 export type { RetiredMounts } from './builder/refusal.js'
 export type { Report, ReportFinding, ReportLayer, ReportUnread, Verdict } from './builder/report.js'
 export { proveImage, scanImage, type ScanRequest, type ScanSubject } from './builder/scan-image.js'

@@ -25,6 +25,7 @@ import type { AssembledBuild, DeliveryNote, PreparedBuild, Workshop } from './pr
 import { probeBase, type ProbeMemory } from './probe.js'
 import { shortNames } from './prove.js'
 import { proveBuild } from './prove-build.js'
+import { giveArchive, nameImage, pushImage, requireDestination, type Pushed } from './publish.js'
 import { forget, forgetUnread, refusal, type RetiredMounts } from './refusal.js'
 import type { Report } from './report.js'
 import { checkOptions, type BuildRequest, type CheckedOptions } from './request.js'
@@ -57,6 +58,8 @@ export interface BuildResult {
   readonly id: string
   readonly image: Digest
   readonly tags: readonly string[]
+  /** What registries have now. */
+  readonly pushed: readonly Pushed[]
   readonly report: Report
   readonly delivery: DeliveryNote | undefined
 }
@@ -69,7 +72,7 @@ export interface Builder {
    * @returns `null` for a request that was only to be checked.
    * @throws {@link Fault} `REQUEST_INVALID`, `REQUIREMENTS_INVALID`, `DOCKERFILE_INVALID`, `SECRET_UNKNOWN` before anything
    * starts; `SECRET_IN_INPUT`; `BASE_UNSUITABLE`; `BUILD_FAILED`; `LEAK_FOUND` and `NOT_PROVEN` after a `report` event;
-   * `ENGINE_UNREACHABLE`, `ENGINE_UNSUPPORTED`; `TIMED_OUT`; `CANCELLED`; what the store throws.
+   * `PUSH_FAILED`, and the image keeps its name on the engine; `ENGINE_UNREACHABLE`, `ENGINE_UNSUPPORTED`; `TIMED_OUT`; `CANCELLED`; what the store throws.
    */
   build(request: BuildRequest, controls?: BuildControls): Promise<BuildResult | null>
 }
@@ -120,6 +123,7 @@ async function buildPrepared(job: Job): Promise<BuildResult> {
   const engine = await parts.engine()
   const gated = gateProblems(prepared.needs, engine.info)
   if (gated.length > 0) throw faultOf(gated)
+  requireDestination(engine, options)
   const images = await requireImages(engine, prepared, { options, credentials: parts.credentials, signal })
   const wanted = options.guard === 'environment' ? 'all' : prepared.storedNames
   const owned: Disposable[] = [...prepared.given.values()]
@@ -262,14 +266,19 @@ async function run(running: Running): Promise<BuildResult> {
       throw refused
     }
     signal.throwIfAborted()
-    onEvent({ type: 'phase', phase: 'tag' })
+    const place = { engine, options, credentials: parts.credentials, onEvent, signal }
+    // Before anything leaves: what asks may still refuse.
     await running.beforeNaming()
+    await giveArchive(image, place)
     // Before the name: an image that nobody can trace back to its secrets must not be there.
     const id = await recordUse(running, image)
-    for (const tag of options.tags) await engine.tag(image, tag)
-    named = image
+    if (engine.keepsImages && options.tags.length > 0) {
+      await nameImage(image, place)
+      named = image
+    }
     onEvent({ type: 'built', image, tags: options.tags })
-    return { id, image, tags: options.tags, report, delivery: assembled.delivery }
+    const pushed = options.push ? await pushImage(image, place) : []
+    return { id, image, tags: options.tags, pushed, report, delivery: assembled.delivery }
   } catch (error) {
     signal.throwIfAborted()
     throw buildFailure(error, events, assembled)

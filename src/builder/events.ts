@@ -13,7 +13,7 @@ import type { MountLabels } from './mount-labels.js'
 import type { Report } from './report.js'
 
 /** A part of a build's life, in the order in which they come. */
-export type Phase = 'check' | 'probe' | 'build' | 'prove' | 'tag'
+export type Phase = 'check' | 'probe' | 'build' | 'prove' | 'archive' | 'tag' | 'push'
 
 /** An event as a listener gets it: redacted, with the user's own words. */
 export type BuilderEvent =
@@ -44,6 +44,8 @@ export type BuilderEvent =
   /** Comes before the fault where the verdict refuses the image. */
   | { readonly type: 'report'; readonly report: Report }
   | { readonly type: 'built'; readonly image: string; readonly tags: readonly string[] }
+  /** A registry has the image now, under that name and digest. */
+  | { readonly type: 'pushed'; readonly reference: string; readonly digest: string }
 
 /** Receives events. What it throws ends the build. */
 export type Listener = (event: BuilderEvent) => void

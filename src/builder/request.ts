@@ -21,10 +21,20 @@ export type SecretSource =
   /** The credentials that stand in that requirement list, as a netrc file. */
   | { readonly credentialsOf: string }
 
+/** Takes the bytes of an image. */
+export type ImageSink = (bytes: AsyncIterable<Uint8Array>) => Promise<void>
+
 /** What both kinds of build can be told. */
 export interface BuildOptions {
-  /** Names that the image gets once it is proven clean, such as `app:1`. At least one, unless `checkOnly`. */
+  /** Names that the image gets once it is proven clean, such as `app:1`. At least one, unless `checkOnly` or `archive`. */
   readonly tags?: readonly string[]
+  /** Sends the image to the registries of its names, once it has them. */
+  readonly push?: boolean
+  /**
+   * Takes the image as an OCI archive, once it is proven clean: exactly what was proven. The image gets its names only
+   * after this has resolved; what it throws ends the build.
+   */
+  readonly archive?: ImageSink
   /** Default: `main`. */
   readonly environment?: string
   readonly groups?: readonly string[]
@@ -94,10 +104,11 @@ export type CheckedSource =
 
 /** Options with their defaults. */
 export type CheckedOptions = Required<
-  Omit<BuildOptions, 'platform' | 'timeoutMs' | 'buildArgs' | 'labels'>
+  Omit<BuildOptions, 'platform' | 'timeoutMs' | 'buildArgs' | 'labels' | 'archive'>
 > & {
   readonly platform: string | undefined
   readonly timeoutMs: number | undefined
+  readonly archive: ImageSink | undefined
   readonly buildArgs: ReadonlyMap<string, string>
   readonly labels: ReadonlyMap<string, string>
 }
@@ -119,7 +130,11 @@ export function checkOptions(request: BuildRequest): CheckedOptions {
   const problems: Problem[] = []
   const invalid = (message: string, hint?: string): void =>
     void problems.push({ code: 'REQUEST_INVALID', message, hint })
-  if (tags.length === 0 && request.checkOnly !== true)
+  if (
+    tags.length === 0 &&
+    request.checkOnly !== true &&
+    (request.archive === undefined || request.push === true)
+  )
     invalid('The build has no name for its image.', 'Give one with -t NAME:TAG.')
   if (!tags.every((tag) => IMAGE_NAME.test(tag))) {
     invalid(
@@ -138,6 +153,8 @@ export function checkOptions(request: BuildRequest): CheckedOptions {
   if (problems.length > 0) throw faultOf(problems)
   return {
     tags,
+    push: request.push ?? false,
+    archive: request.archive,
     environment: request.environment ?? 'main',
     groups: request.groups ?? [],
     network: request.network ?? 'default',

@@ -19,6 +19,7 @@ import {
 } from './command.js'
 import { readAtMost, type Io } from './io.js'
 import { showProgress, type ProgressMode } from './progress.js'
+import { archiveFile } from './output-option.js'
 import { readSecretOptions } from './secret-option.js'
 
 interface BuildFlags {
@@ -49,6 +50,8 @@ interface BuildFlags {
   readonly allow?: readonly string[]
   readonly strict?: boolean
   readonly checkOnly?: boolean
+  readonly push?: boolean
+  readonly output?: string
   readonly iidfile?: string
   readonly metadataFile?: string
   readonly progress: ProgressMode
@@ -121,6 +124,8 @@ export const addBuild: AddCommand = (parent, app) => {
     )
     .option('--strict', 'refuse also what is unread in the base image, or inherited from it')
     .option('--check-only', 'check the request and stop before anything is built')
+    .option('--push', 'push the image to the registries of its names, after the proof')
+    .option('--output <spec>', 'write the proven image as an archive: type=oci,dest=FILE')
     .option('--iidfile <file>', 'write the digest of the image to a file')
     .option('--metadata-file <file>', 'write the result as JSON to a file')
     .addOption(
@@ -232,6 +237,8 @@ function optionsOf(flags: BuildFlags, io: Io): BuildOptions {
     allow: (flags.allow ?? []).map(allowRule),
     strict: flags.strict ?? false,
     checkOnly: flags.checkOnly ?? false,
+    push: flags.push ?? false,
+    ...(flags.output === undefined ? {} : { archive: archiveFile(flags.output, io.cwd) }),
   }
 }
 

@@ -19,7 +19,9 @@ const PHASES: Readonly<Record<Phase, string>> = {
   probe: 'looking into the base image',
   build: 'building',
   prove: 'reading the image back',
+  archive: 'writing the archive',
   tag: 'naming the image',
+  push: 'pushing the image',
 }
 
 /** Steps of the engine's own that tell a person nothing. */
@@ -120,7 +122,10 @@ function lineWriter(io: Io, live: boolean): Listener {
         for (const text of reportLines(event.report, live)) io.err(text)
         return
       case 'built':
-        line(`${paint.green('built')} ${event.image.slice(0, 19)} as ${event.tags.join(', ')}`)
+        line(`${paint.green('built')} ${[event.image.slice(0, 19), ...event.tags].join(' ')}`)
+        return
+      case 'pushed':
+        line(`${paint.green('pushed')} ${event.reference}@${event.digest}`)
         return
     }
   }

@@ -10,8 +10,11 @@ import { engineContainers } from './container.js'
 import type { Engine } from './engine.js'
 import { inspectImage, pullImage, removeUntagged, saveImages, tagImage } from './images.js'
 import { layerParts } from './layer-parts.js'
+import { archiveOf } from './oci-archive.js'
+import { pushImage } from './push.js'
 import { dropRecords, recordDescriptions } from './records.js'
 import { openSession, secretsOnly } from './session.js'
+import { spool } from './spool.js'
 import { solve } from './solve.js'
 import { hijackTransport } from './transport.js'
 
@@ -26,6 +29,7 @@ export async function openEngine(host?: string): Promise<Engine> {
   const transport = hijackTransport(docker)
   return {
     info,
+    keepsImages: true,
     containers: engineContainers(docker, hasBridge),
     inspect: (reference) => inspectImage(docker, reference),
     pull: (reference, options) => pullImage(docker, reference, options),
@@ -43,6 +47,11 @@ export async function openEngine(host?: string): Promise<Engine> {
     },
     serveSecrets: (mounts) => openSession(transport, secretsOnly(mounts)),
     tag: (image, reference) => tagImage(docker, image, reference),
+    push: (image, reference, options) => pushImage(docker, image, reference, options),
+    async archive(image, { references, signal }) {
+      const saved = await spool(await saveImages(docker, [image], signal))
+      return archiveOf(saved, image, references)
+    },
     removeUntagged: (image) => removeUntagged(docker, image),
     dropRecords: (which, signal) => dropRecords(transport, which, signal),
     recordDescriptions: (signal) => recordDescriptions(transport, signal),

@@ -188,9 +188,20 @@ export interface SecretSession extends Disposable {
   readonly id: string
 }
 
+/** How an image is sent to a registry. */
+export interface PushOptions {
+  readonly credentials: FindCredentials
+  readonly signal: AbortSignal
+}
+
 /** A Docker engine. */
 export interface Engine {
   readonly info: EngineInfo
+  /**
+   * Whether images stay on it under a name. Where it is false, {@link Engine.tag} is not to be called, and an image lives
+   * until {@link Engine.removeUntagged} or {@link Engine.close}: what is wanted of it is pushed or archived before.
+   */
+  readonly keepsImages: boolean
   /** Makes and runs containers. */
   readonly containers: Containers
   /** The image of that name or digest, `null` where the engine does not hold it. */
@@ -220,6 +231,25 @@ export interface Engine {
   /** Opens a session that serves these secrets, by the id that a mount names, and nothing else. */
   serveSecrets(mounts: ReadonlyMap<string, SecretValue>): Promise<SecretSession>
   tag(image: Digest, reference: string): Promise<void>
+  /**
+   * Sends an image to the registry that a name names: its content by digest, the name last. On an engine that keeps images
+   * the image must have that name already.
+   *
+   * @returns the digest of the image's manifest, by which the registry now gives it.
+   * @throws {@link Fault} `PUSH_FAILED`, `ENGINE_UNREACHABLE`.
+   */
+  push(image: Digest, reference: string, options: PushOptions): Promise<Digest>
+  /**
+   * An image as an OCI layout in a tar, which `docker load` reads too. It is checked as a whole before its first byte is
+   * given: each blob against the digest that names it, up to that of the image.
+   *
+   * @param options - `references` are names that the archive gives it.
+   * @throws {@link Fault} `NOT_PROVEN` where something is missing or other than it is named, `ENGINE_UNREACHABLE`.
+   */
+  archive(
+    image: Digest,
+    options: { readonly references: readonly string[]; readonly signal: AbortSignal },
+  ): Promise<AsyncIterable<Uint8Array>>
   /** Removes an image that has no name. One that is gone, or that has a name, is left as it is. */
   removeUntagged(image: Digest): Promise<void>
   /** Drops build-cache records and what hangs below them. Records that are in use stay. */

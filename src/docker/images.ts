@@ -7,6 +7,7 @@
 import type Docker from 'dockerode'
 import { Fault } from '../errors.js'
 import type { Digest, FindCredentials, ImageFacts, RegistryCredentials } from './engine.js'
+import { registryOf, splitReference } from './reference.js'
 import { call, isConnectionError, statusOf, unreachable } from './unreachable.js'
 
 /** What the engine says of an image's configuration: any of it may be missing or null. */
@@ -73,16 +74,20 @@ export async function pullImage(
 
 /** A pull answers 200 and tells of failure in its last record. */
 async function pulled(stream: NodeJS.ReadableStream): Promise<void> {
+  for await (const record of records<{ error?: string; errorDetail?: unknown }>(stream)) {
+    if (record.error !== undefined || record.errorDetail !== undefined) throw new Error('the pull failed')
+  }
+}
+
+/** What the engine says line by line while it works. */
+export async function* records<T>(stream: NodeJS.ReadableStream): AsyncGenerator<T> {
   let rest = ''
+  const decoder = new TextDecoder()
   for await (const chunk of stream) {
-    rest += Buffer.from(chunk as Uint8Array).toString('utf8')
+    rest += decoder.decode(chunk as unknown as Uint8Array, { stream: true })
     const lines = rest.split('\n')
     rest = lines.pop() ?? ''
-    for (const line of lines) {
-      if (line.trim() === '') continue
-      const record = JSON.parse(line) as { error?: string; errorDetail?: { message?: string } }
-      if (record.error !== undefined || record.errorDetail !== undefined) throw new Error('the pull failed')
-    }
+    for (const line of lines) if (line.trim() !== '') yield JSON.parse(line) as T
   }
 }
 
@@ -139,24 +144,8 @@ export async function removeUntagged(docker: Docker, image: Digest): Promise<voi
   }
 }
 
-/** Splits `host:5000/name:tag`; a colon before the last slash belongs to the host. */
-export function splitReference(reference: string): { readonly repository: string; readonly tag: string } {
-  const colon = reference.lastIndexOf(':')
-  if (colon <= reference.lastIndexOf('/')) return { repository: reference, tag: 'latest' }
-  return { repository: reference.slice(0, colon), tag: reference.slice(colon + 1) }
-}
-
-/**
- * Host of the registry that a reference names: its first component if that has a dot, a colon or is `localhost`
- * (https://github.com/distribution/reference/blob/main/normalize.go).
- */
-export function registryOf(reference: string): string {
-  const first = reference.split('/')[0] ?? ''
-  const isHost = reference.includes('/') && (/[.:]/.test(first) || first === 'localhost')
-  return isHost ? first : 'docker.io'
-}
-
-const authConfig = ({ username, password, identityToken }: RegistryCredentials): Docker.AuthConfig =>
+/** Credentials as the engine takes them. */
+export const authConfig = ({ username, password, identityToken }: RegistryCredentials): Docker.AuthConfig =>
   password.use((bytes) => {
     const text = Buffer.from(bytes).toString('utf8')
     return identityToken ? { identitytoken: text } : { username, password: text }

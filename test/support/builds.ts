@@ -11,7 +11,7 @@ import type { BuilderEvent } from '../../src/builder/events.js'
 import type { Report } from '../../src/builder/report.js'
 import type { BuildRequest } from '../../src/builder/request.js'
 import { openEngine } from '../../src/docker/docker-engine.js'
-import type { Engine } from '../../src/docker/engine.js'
+import type { Engine, FindCredentials } from '../../src/docker/engine.js'
 import { Fault, type FaultCode } from '../../src/errors.js'
 import { secretName, SecretValue } from '../../src/secret.js'
 import { openStore, type Store } from '../../src/store/open.js'
@@ -65,7 +65,9 @@ export interface Builds extends AsyncDisposable {
 }
 
 /** Opens a store of its own, and an engine. */
-export async function startBuilds(): Promise<Builds> {
+export async function startBuilds({
+  credentials = async () => null,
+}: { readonly credentials?: FindCredentials } = {}): Promise<Builds> {
   const temporary = await temporaryFolder()
   const before = process.env['TMPDIR']
   // What the program spools must be found, and nobody else's files with it.
@@ -85,7 +87,7 @@ export async function startBuilds(): Promise<Builds> {
       engine: async () =>
         dropsNoRecords ? { ...engine, dropRecords: async () => ({ dropped: 0, left: 0 }) } : engine,
       retired: retiresNothing ? { ...store.retired, add: async () => undefined } : store.retired,
-      credentials: async () => null,
+      credentials,
     })
   const builder = builderWith({})
   const images: string[] = []

@@ -1,0 +1,18 @@
+/**
+ * Ports of this machine for servers that tests start and that cannot choose
+ * one themselves.
+ *
+ * @packageDocumentation
+ */
+
+import { createServer } from 'node:net'
+
+/** A port of 127.0.0.1 on which nothing listens now. */
+export async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  await new Promise((resolve) => server.close(resolve))
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return address.port
+}
