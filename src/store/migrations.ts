@@ -10,10 +10,11 @@
 
 import { sql, type ColumnDataType, type Expression } from 'kysely'
 import { Fault } from '../errors.js'
+import { serverTables } from './build-tables.js'
 import type { Database, Statements } from './database.js'
 
 /** Column types of one kind of database. */
-interface Types {
+export interface Types {
   /** Text that compares byte by byte. */
   readonly text: Expression<unknown> | ColumnDataType
   readonly bytes: ColumnDataType
@@ -37,6 +38,7 @@ export const STEPS: readonly Step[] = [
   retiredMounts,
   listOrder,
   stepsAndTurns,
+  serverTables,
 ]
 
 /**
@@ -60,6 +62,20 @@ export async function migrate(database: Database, steps: readonly Step[] = STEPS
     await tx.insertInto('store_format').values({ format: steps.length }).execute()
   })
   return found
+}
+
+/**
+ * Checks that the tables are of the newest format, for a process that may not change them.
+ *
+ * @throws {@link Fault} `STORE_INVALID`
+ */
+export async function requireNewest(database: Database): Promise<void> {
+  const found = await database.read((tx) => findFormat(tx, { kind: database.kind, newest: STEPS.length }))
+  if (found === STEPS.length) return
+  throw new Fault('STORE_INVALID', 'The store was made by an earlier version of Traceless.', {
+    hint: 'Start the server or the keyholder of this version first: they bring the tables up to date.',
+    detail: { format: found, newest: STEPS.length },
+  })
 }
 
 async function findFormat(

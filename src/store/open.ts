@@ -12,6 +12,9 @@ import { randomBytes } from 'node:crypto'
 import { hostname, userInfo } from 'node:os'
 import { Fault } from '../errors.js'
 import type { SecretAdmin } from './admin.js'
+import { buildRecords } from './build-records.js'
+import type { BuildRecords } from './builds.js'
+import { clockOf } from './clock.js'
 import type { Database } from './database.js'
 import { readEarlier } from './earlier-versions.js'
 import { codeOf, homeAt, homeOf, type Home, type Variables } from './home.js'
@@ -32,8 +35,10 @@ import { secretAdmin } from './store-admin.js'
 import { secretReader } from './store-reader.js'
 import { stepMemory } from './steps.js'
 import type { Keeping, SecretReader, UsageRecorder } from './store.js'
+import { tokenStore, type Tokens } from './tokens.js'
 import { turnsOf } from './turns.js'
 import { usageRecorder, verdictStore, type VerdictStore } from './usage.js'
+import { workerRecords, type WorkerRecords } from './workers.js'
 
 /** Where a store is and who uses it. */
 export interface StoreOptions {
@@ -49,6 +54,11 @@ export interface StoreOptions {
   readonly now?: (() => Date) | undefined
   /** How often one name may be set in an hour. Default: {@link CHANGES_PER_HOUR}. */
   readonly changesPerHour?: number | undefined
+  /**
+   * Never looks for an identity: the store must be there, and the home must hold its writer keys. For a process that
+   * must not be able to read, such as a server.
+   */
+  readonly withoutIdentity?: boolean | undefined
 }
 
 /** An open store. */
@@ -57,6 +67,8 @@ export interface Store extends AsyncDisposable {
   readonly home: Home
   /** Sets and lists. */
   readonly admin: SecretAdmin
+  /** The same, recorded as somebody else's work. */
+  adminAs(actor: string): SecretAdmin
   /** Opens values. Looks for the identity at its first use. */
   readonly reader: SecretReader
   /** Opens values that came sealed with a build. Looks for the identity at its first use. */
@@ -69,6 +81,10 @@ export interface Store extends AsyncDisposable {
   readonly keeping: Keeping
   /** Who can open the store. */
   readonly identity: IdentityAdmin
+  /** Builds of a server. */
+  readonly builds: BuildRecords
+  readonly tokens: Tokens
+  readonly workers: WorkerRecords
   /** Closes the database and wipes the keys. */
   close(): Promise<void>
 }
@@ -80,35 +96,43 @@ export interface Store extends AsyncDisposable {
  * that is none.
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
-  const { env: variables, now = () => new Date(), actor = currentActor() } = options
+  const { env: variables, now = () => new Date(), actor = currentActor(), withoutIdentity = false } = options
   const home = options.home === undefined ? homeOf(variables) : homeAt(options.home)
   const url = options.database ?? variables['TRACELESS_DATABASE'] ?? ''
   const database = url === '' ? await openSqlite(home.database) : await openPostgres(url)
   try {
     await migrate(database)
     const storeId =
-      (await findStore(database)) ?? (await createStore({ database, home, variables, actor, now }))
+      (await findStore(database)) ??
+      (withoutIdentity ? noIdentity() : await createStore({ database, home, variables, actor, now }))
     const place = { database, storeId, home, variables }
-    const writerKeys = await writerKeysOf(place)
-    const keys = keeper(() => openKeys(place))
+    const open = withoutIdentity ? noIdentity : (): Promise<Opened> => openKeys(place)
+    const writerKeys = await writerKeysOf(place, open)
+    const keys = keeper(open)
     const reading = { database, storeId, opened: keys.opened, reopened: keys.reopened, actor, now }
+    const clock = clockOf(database, options.now)
+    const builds = buildRecords({ database, clock })
     const close = async (): Promise<void> => {
+      builds[Symbol.dispose]()
       writerKeys[Symbol.dispose]()
       await keys.close()
       await database.close()
     }
-    return {
-      id: storeId,
-      home,
-      admin: secretAdmin({
+    const adminAs = (who: string): SecretAdmin =>
+      secretAdmin({
         database,
         records: recordSeal(storeId, writerKeys.record),
         digestKey: writerKeys.digest,
         pins: () => requirePins(home, storeId),
-        actor,
+        actor: who,
         now,
         changesPerHour: options.changesPerHour ?? CHANGES_PER_HOUR,
-      }),
+      })
+    return {
+      id: storeId,
+      home,
+      admin: adminAs(actor),
+      adminAs,
       reader: secretReader(reading),
       openGiven: givenOpener(keys.opened),
       usage: usageRecorder({ database, now }),
@@ -120,6 +144,9 @@ export async function openStore(options: StoreOptions): Promise<Store> {
         earlier: (scope, names) => readEarlier(reading, scope, names),
       },
       identity: identityAdmin({ ...place, actor, now }),
+      builds,
+      tokens: tokenStore({ database, now }),
+      workers: workerRecords({ database, clock }),
       close,
       [Symbol.asyncDispose]: close,
     }
@@ -127,6 +154,16 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     await database.close()
     throw error
   }
+}
+
+function noIdentity(): never {
+  throw new Fault(
+    'IDENTITY_INVALID',
+    'This home cannot write to the store, and no identity is looked for here.',
+    {
+      hint: 'Start the keyholder once with this home, or copy the folder "stores" from a home that uses the store.',
+    },
+  )
 }
 
 async function findStore(database: Database): Promise<string | null> {
@@ -186,13 +223,16 @@ async function createStore({
 }
 
 /** The writer's keys and pins of this home; a home that has the identity makes what it lacks. */
-async function writerKeysOf(place: Parameters<typeof openKeys>[0]): Promise<WriterKeys> {
+async function writerKeysOf(
+  place: Parameters<typeof openKeys>[0],
+  open: () => Promise<Opened>,
+): Promise<WriterKeys> {
   const { home, storeId, database } = place
   const found = await readWriterKeys(home, storeId)
   const pins = await readPins(home, storeId)
   if (found !== null && pins !== null) return found
   found?.[Symbol.dispose]()
-  using opened: Opened = await openKeys(place)
+  using opened = await open()
   if (pins === null) {
     const recipients = (await database.read(findRecipients)).map(({ keyId }) => keyId)
     await writePins(home, storeId, { root: rootMark(opened.root), recipients })

@@ -9,6 +9,7 @@ import { Kysely, PostgresDialect, sql } from 'kysely'
 import { Fault } from '../errors.js'
 import { databaseOf, type Database } from './database.js'
 import { codeOf } from './home.js'
+import { postgresSignals } from './postgres-signals.js'
 import type { Tables } from './schema.js'
 
 /** The schema that holds our tables. */
@@ -60,6 +61,7 @@ export async function openPostgres(url: string): Promise<Database> {
       await sql`select pg_advisory_xact_lock(${WRITER_LOCK})`.execute(tx)
     },
     faultFor: postgresFault,
+    signals: postgresSignals(() => new pg.Client({ connectionString: url, keepAlive: true })),
   })
 }
 

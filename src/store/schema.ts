@@ -10,6 +10,7 @@
 
 import type { Generated } from 'kysely'
 import type { HistoryAction } from './admin.js'
+import type { BuildState } from './builds.js'
 import type { Exposure, UsageRecord } from './store.js'
 
 /** One row: the version of the tables, counted from 1. */
@@ -167,6 +168,101 @@ export interface TurnTable {
   readonly beats: number
 }
 
+/** A build that a server was asked for. Columns that end in `_json` are JSON; none holds a value. */
+export interface BuildTable {
+  readonly id: string
+  readonly environment: string
+  state: BuildState
+  readonly request_json: string
+  readonly output_json: string
+  readonly submitted_at: string
+  readonly submitted_by: string
+  readonly idempotency_key: string
+  readonly request_digest: string
+  started_at: string | null
+  ended_at: string | null
+  /** How often it was begun. */
+  attempt: number
+  /** What its writer holds: a worker while it runs, an upload before that. */
+  lease: string | null
+  lease_until: string | null
+  worker: string | null
+  cancel_requested: number
+  /** 1 once a name may have been given to its image. */
+  naming: number
+  /** The fault it ended with. */
+  failure_json: string | null
+  report_json: string | null
+  /** Of the report. */
+  verdict: string | null
+  delivery_json: string | null
+  image: string | null
+  /** Number of its last event. */
+  events: number
+  /** Bytes of its events, context and output. PostgreSQL gives its large integers as texts. */
+  event_bytes: number | string
+  context_bytes: number | string
+  output_bytes: number | string
+  /** When somebody is to be told of its end, next; `null` for never. */
+  webhook_due: string | null
+}
+
+/** Something a build told, redacted before it came here. */
+export interface BuildEventTable {
+  readonly build: string
+  /** Counts a build's events from 1. */
+  readonly seq: number
+  readonly at: string
+  readonly event_json: string
+}
+
+/** A piece of what a build was given or made. */
+export interface BuildBlobTable {
+  readonly build: string
+  readonly kind: 'context' | 'output'
+  readonly ordinal: number
+  readonly bytes: Uint8Array
+}
+
+/** A value given at hand with a build, sealed by whoever gave it. */
+export interface BuildValueTable {
+  readonly build: string
+  readonly name: string
+  readonly key_id: string
+  readonly box: Uint8Array
+}
+
+/** Who may call the server. */
+export interface TokenTable {
+  readonly id: string
+  readonly name: string
+  /** The first digits of the hash, by which a token is looked for. */
+  readonly mark: string
+  /** SHA-256 of the token's text. */
+  readonly hash: Uint8Array
+  readonly scopes_json: string
+  /** `null` for all environments. */
+  readonly environments_json: string | null
+  readonly created_at: string
+  readonly created_by: string
+  readonly expires_at: string | null
+  last_used_at: string | null
+  revoked_at: string | null
+}
+
+/** A process that builds. */
+export interface WorkerTable {
+  readonly id: string
+  readonly name: string
+  readonly host: string
+  readonly engine_json: string
+  readonly started_at: string
+  seen_at: string
+  draining: number
+  /** What it builds now, as JSON array of ids. */
+  builds_json: string
+}
+
 /** All tables by name. */
 export interface Tables {
   store_format: FormatTable
@@ -184,4 +280,10 @@ export interface Tables {
   retired_mount: RetiredMountTable
   made_step: MadeStepTable
   turn: TurnTable
+  build: BuildTable
+  build_event: BuildEventTable
+  build_blob: BuildBlobTable
+  build_value: BuildValueTable
+  token: TokenTable
+  worker: WorkerTable
 }
