@@ -11,7 +11,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { link, mkdir, open, rename, rm } from 'node:fs/promises'
+import { link, mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, isAbsolute, join } from 'node:path'
 import { Fault } from '../errors.js'
@@ -155,10 +155,28 @@ export async function replaceFile(from: string, to: string): Promise<void> {
 /** Makes a folder, and those above it, for the owner alone. */
 export async function makeFolder(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 })
+    await makeWithThoseAbove(path)
   } catch (error) {
     throw fileFault(path, error)
   }
+}
+
+/** Step by step: Node's own recursion goes on for ever where a file system takes no new names, as `/proc` does. */
+async function makeWithThoseAbove(path: string): Promise<void> {
+  if (await makeOne(path)) return
+  await makeWithThoseAbove(dirname(path))
+  if (!(await makeOne(path))) throw Object.assign(new Error('no such folder'), { code: 'ENOENT' })
+}
+
+/** @returns false where the folder above is not there. */
+async function makeOne(path: string): Promise<boolean> {
+  try {
+    await mkdir(path, { mode: 0o700 })
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT' && dirname(path) !== path) return false
+    if (codeOf(error) !== 'EEXIST' || !(await stat(path)).isDirectory()) throw error
+  }
+  return true
 }
 
 async function syncFolder(path: string): Promise<void> {
@@ -185,6 +203,8 @@ const REASONS: Readonly<Record<string, string>> = {
   EDQUOT: 'the quota is used up',
   ENOTDIR: 'a part of the path is not a folder',
   EISDIR: 'it is a folder',
+  EEXIST: 'a part of the path is not a folder',
+  ENOENT: 'its folder cannot be made',
   ELOOP: 'it is a symbolic link',
 }
 

@@ -248,6 +248,13 @@ describe('places', () => {
     await store.admin.set({ environment: 'set' }, changes({ LEFT: 'on', RIGHT: 'on' }))
   })
 
+  it.for(['/proc/nothing', '/proc/nothing/below', '/dev/null', '/dev/null/below'])(
+    'ends where no folder can be made: %s',
+    async (home) => {
+      await faultFrom(open(home), 'STORE_UNAVAILABLE')
+    },
+  )
+
   it('makes the database for its owner alone', async () => {
     await using folder = await temporaryFolder()
     await using store = await open(folder.path)
