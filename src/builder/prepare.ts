@@ -49,7 +49,8 @@ async function fromDockerfile(
   const text = 'path' in dockerfile ? await readText(dockerfile.path) : dockerfile.text
   const { sources, problems } = checkSources(request.secrets)
   const lists = await deriveSources(sources, known)
-  const lines = context === undefined ? undefined : await ignoreLines(context, path)
+  const filtered = context === undefined || request.contextIsFiltered === true
+  const lines = filtered ? undefined : await ignoreLines(context, path)
   const prepared = prepareDockerfile({
     file: path ?? 'Dockerfile',
     text,
@@ -72,7 +73,7 @@ async function fromRequirements(
   const { requirements } = request
   const isFile = !Array.isArray(requirements)
   const path = isFile ? (requirements as { readonly path: string }).path : undefined
-  const root = path === undefined ? process.cwd() : dirname(path)
+  const root = path === undefined ? (request.root ?? process.cwd()) : dirname(path)
   const source = path === undefined ? { lines: requirements as readonly string[] } : { path: basename(path) }
   const list = await parseRequirements(source, listReader(root))
   const problems: Problem[] = (request.copy ?? [])

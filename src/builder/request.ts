@@ -67,12 +67,14 @@ export interface BuildOptions {
 export interface RequirementsRequest extends BuildOptions {
   /** A file, or the lines themselves. */
   readonly requirements: { readonly path: string } | readonly string[]
+  /** Folder of the files that lines name, and of `copy`. Default: the working directory. A list that is a file has its own. */
+  readonly root?: string
   /** The image to install into. */
   readonly base: string
   /** Debian packages to install first. */
   readonly apt?: readonly string[]
   readonly workdir?: string
-  /** Files to copy into the image after the installation. `from` is relative to the folder of the requirement file. */
+  /** Files to copy into the image after the installation. `from` is relative to the folder of the list. */
   readonly copy?: readonly { readonly from: string; readonly to: string }[]
   /** How credentials reach pip. Default: `auto`. */
   readonly delivery?: 'auto' | 'lifted' | 'filled'
@@ -83,6 +85,8 @@ export interface DockerfileRequest extends BuildOptions {
   readonly dockerfile: { readonly path: string } | { readonly text: string }
   /** Folder of the build context. Default: an empty context. */
   readonly context?: string
+  /** Whether the folder holds just what belongs to the context, so that no `.dockerignore` counts. Default: false. */
+  readonly contextIsFiltered?: boolean
   /** What steps may mount, by id. An id that is not listed here means the stored secret of that name, if it is one. */
   readonly secrets?: Readonly<Record<string, SecretSource | null | undefined>>
   readonly target?: string
