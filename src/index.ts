@@ -49,3 +49,25 @@ export { createRedactStream, needlesFor, redact, Redactor, redactText, type Need
 
 export { openStore, type Store, type StoreOptions } from './store/open.js'
 export type { HeldSecret, ReadScope, SecretReader, UsageRecord, UsageRecorder } from './store/store.js'
+export type {
+  ChangeReport,
+  EnvironmentEntry,
+  GroupEntry,
+  HistoryEntry,
+  SecretEntry,
+  UsageEntry,
+  VersionEntry,
+} from './store/admin.js'
+export type { Client, ClientOptions } from './store/client.js'
+export { SecretGroup, type GivenSecrets, type GivenValue, type NamedSecrets } from './store/secret-group.js'
+
+export { createClient, type ServerClient, type ServerClientOptions } from './remote/client.js'
+export type {
+  BuildOutput,
+  BuildQuery,
+  BuildState,
+  RemoteBuild,
+  RemoteBuilds,
+  Submission,
+  WatchOptions,
+} from './remote/builds.js'

@@ -1,6 +1,7 @@
 /**
  * What commands work with, opened only when one of them asks: a list of
- * secrets needs no engine, a scan of a file no store.
+ * secrets needs no engine, a scan of a file no store. Where a server is meant,
+ * the same roles come from there.
  *
  * @packageDocumentation
  */
@@ -8,9 +9,11 @@
 import type { Command } from 'commander'
 import type { Builder } from '../builder/build.js'
 import type { Engine } from '../docker/engine.js'
+import type { BuildOutput, RemoteBuild, RemoteBuilds } from '../remote/builds.js'
 import type { SecretAdmin } from '../store/admin.js'
 import type { Store } from '../store/open.js'
 import type { Io } from './io.js'
+import { localOnly, openServer, serverNeeded, type MeantServer } from './server.js'
 
 /** The parts of the program, each opened at its first use. */
 export interface App {
@@ -19,31 +22,62 @@ export interface App {
   readonly standIns: Set<Command>
   /** Exit status of a command that did not fail. */
   status: number
-  /** The store of this machine, whose values can be opened. */
+  /** Means that server, whatever `TRACELESS_SERVER` says. */
+  useServer(address: string): void
+  /** Whether a server is meant. */
+  readonly isRemote: boolean
+  /** The store of this machine, whose values can be opened. @throws {@link Fault} `REQUEST_INVALID` where a server is meant. */
   store(): Promise<Store>
-  /** What sets and lists secrets. */
+  /** What sets and lists secrets, here or on the server. */
   admin(): Promise<SecretAdmin>
   engine(): Promise<Engine>
-  builder(): Promise<Builder>
+  /** What builds, here or on the server. */
+  builder(remote?: RemoteBuilding): Promise<Builder>
+  /** The builds of the server. @throws {@link Fault} `REQUEST_INVALID` where none is meant. */
+  builds(): Promise<RemoteBuilds>
   /** Closes what was opened. */
   close(): Promise<void>
+}
+
+/** What only a server is told of a build. */
+export interface RemoteBuilding {
+  readonly output: BuildOutput
+  readonly onSubmitted?: (build: RemoteBuild) => void
 }
 
 /** Puts the program together. Modules are loaded when they are needed, because loading takes longer than most commands. */
 export function createApp(io: Io): App {
   let store: Promise<Store> | undefined
   let engine: Promise<Engine> | undefined
+  let server: Promise<MeantServer> | undefined
+  let address = io.env['TRACELESS_SERVER'] ?? ''
+  const meant = (): Promise<MeantServer> => (server ??= openServer(io, address))
   const app: App = {
     io,
     standIns: new Set(),
     status: 0,
-    store: () => (store ??= import('../store/open.js').then(({ openStore }) => openStore({ env: io.env }))),
-    admin: async () => (await app.store()).admin,
+    useServer: (text) => (address = text),
+    get isRemote() {
+      return address !== ''
+    },
+    async store() {
+      if (app.isRemote) throw localOnly()
+      return await (store ??= import('../store/open.js').then(({ openStore }) => openStore({ env: io.env })))
+    },
+    async admin() {
+      if (!app.isRemote) return (await app.store()).admin
+      const [{ connection }, { adminOnce }] = await Promise.all([meant(), import('../remote/client.js')])
+      return await adminOnce(connection)()
+    },
     engine: () =>
       (engine ??= import('../docker/docker-engine.js').then(({ openEngine }) =>
         openEngine(io.env['DOCKER_HOST']),
       )),
-    async builder() {
+    async builder(remote = { output: { type: 'oci' } }) {
+      if (app.isRemote) {
+        const { remoteBuilder } = await import('../remote/builder.js')
+        return remoteBuilder({ ...(await meant()), builds: await app.builds(), ...remote })
+      }
       const [{ createBuilder }, { dockerCredentials }, open] = await Promise.all([
         import('../builder/build.js'),
         import('../docker/credentials.js'),
@@ -58,9 +92,19 @@ export function createApp(io: Io): App {
         credentials: dockerCredentials(io.env),
       })
     },
+    async builds() {
+      if (!app.isRemote) throw serverNeeded()
+      const [{ connection }, { remoteBuilds }] = await Promise.all([meant(), import('../remote/builds.js')])
+      return remoteBuilds(connection)
+    },
     async close() {
-      const [opened, connected] = await Promise.all([settled(store), settled(engine)])
+      const [opened, connected, spoken] = await Promise.all([
+        settled(store),
+        settled(engine),
+        settled(server),
+      ])
       connected?.close()
+      spoken?.connection[Symbol.dispose]()
       await opened?.close()
     },
   }

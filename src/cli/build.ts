@@ -9,6 +9,8 @@ import { resolve } from 'node:path'
 import { Option } from 'commander'
 import type { BuildOptions, BuildRequest } from '../builder/request.js'
 import { Fault } from '../errors.js'
+import type { RemoteBuild } from '../remote/builds.js'
+import { addOutputOptions, fetchOutput, outputOf, type OutputFlags } from './build-output.js'
 import {
   allowRule,
   environmentOption,
@@ -22,7 +24,7 @@ import { showProgress, type ProgressMode } from './progress.js'
 import { archiveFile } from './output-option.js'
 import { readSecretOptions } from './secret-option.js'
 
-interface BuildFlags {
+interface BuildFlags extends OutputFlags {
   readonly requirements?: string
   readonly base?: string
   readonly apt?: string
@@ -63,7 +65,7 @@ const MAX_DOCKERFILE_BYTES = 4 << 20
 
 /** Adds the command. */
 export const addBuild: AddCommand = (parent, app) => {
-  parent
+  const command = parent
     .command('build')
     .summary('build an image with secrets, prove that it holds none, then name it')
     .description(
@@ -128,6 +130,7 @@ export const addBuild: AddCommand = (parent, app) => {
     .option('--output <spec>', 'write the proven image as an archive: type=oci,dest=FILE')
     .option('--iidfile <file>', 'write the digest of the image to a file')
     .option('--metadata-file <file>', 'write the result as JSON to a file')
+  addOutputOptions(command)
     .addOption(
       new Option('--progress <mode>', 'how progress is shown')
         .choices(['auto', 'plain', 'tty', 'quiet', 'json'])
@@ -136,8 +139,9 @@ export const addBuild: AddCommand = (parent, app) => {
     .addOption(jsonOption())
     .action(async (context: string | undefined, flags: BuildFlags) => {
       const { io } = app
+      const output = outputOf(flags, app)
       const request = await requestOf(context, flags, io)
-      const builder = await app.builder()
+      const builder = await app.builder({ output, onSubmitted: (build) => tellSubmitted(build, flags, io) })
       const result = await builder.build(request, {
         onEvent: showProgress(
           io,
@@ -153,8 +157,15 @@ export const addBuild: AddCommand = (parent, app) => {
       if (flags.iidfile !== undefined) await writeFile(resolve(io.cwd, flags.iidfile), result.image)
       const json = JSON.stringify(result, null, 2)
       if (flags.metadataFile !== undefined) await writeFile(resolve(io.cwd, flags.metadataFile), `${json}\n`)
+      if (flags.output !== undefined) await fetchOutput(await app.builds(), result.id, flags.output, io)
       io.out(flags.json === true ? json : result.image)
     })
+}
+
+/** A person can look after the build from elsewhere by its id. */
+function tellSubmitted({ id }: RemoteBuild, { json, progress }: BuildFlags, io: Io): void {
+  if (json === true || progress === 'quiet' || progress === 'json') return
+  io.err(`build ${id}`)
 }
 
 async function requestOf(context: string | undefined, flags: BuildFlags, io: Io): Promise<BuildRequest> {

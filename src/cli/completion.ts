@@ -54,7 +54,8 @@ async function scriptOf(
 async function namesOf(kind: (typeof NAMED)[number], app: App): Promise<ReadonlySet<string>> {
   const { homeOf } = await import('../store/home.js')
   const { env } = app.io
-  if ((env['TRACELESS_DATABASE'] ?? '') === '' && !existsSync(homeOf(env).database)) return new Set()
+  if (!app.isRemote && (env['TRACELESS_DATABASE'] ?? '') === '' && !existsSync(homeOf(env).database))
+    return new Set()
   const admin = await app.admin()
   switch (kind) {
     case 'secrets':

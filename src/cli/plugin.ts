@@ -9,6 +9,7 @@ import type { App } from './app.js'
 import { addBuild } from './build.js'
 import { quietProgram } from './command.js'
 import { addScan } from './scan.js'
+import { addServerOption } from './server.js'
 import { VERSION } from './version.js'
 
 /** What the plugin answers when Docker asks who it is: the fields of cli-plugins/metadata in docker/cli. */
@@ -62,5 +63,6 @@ function splitOption(word: string): readonly [option: string, value?: string] {
 export function createPlugin(app: App): Command {
   const program = quietProgram('docker traceless').description(METADATA.ShortDescription).version(VERSION)
   for (const add of [addBuild, addScan]) add(program, app)
+  addServerOption(program, app)
   return program
 }

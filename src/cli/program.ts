@@ -7,6 +7,7 @@
 import type { Command } from 'commander'
 import type { App } from './app.js'
 import { addBuild } from './build.js'
+import { addBuilds } from './builds.js'
 import { quietProgram, type AddCommand } from './command.js'
 import { addCompletion } from './completion.js'
 import { addEnvironments } from './environments.js'
@@ -14,11 +15,13 @@ import { addExec } from './exec.js'
 import { addGroups } from './groups.js'
 import { addHistory } from './history.js'
 import { addIdentity } from './identity.js'
+import { addLogin, addLogout } from './login.js'
 import { addPip } from './pip.js'
 import { addRedact } from './redact.js'
 import { addRun } from './run.js'
 import { addScan } from './scan.js'
 import { addSecrets } from './secrets.js'
+import { addServerOption } from './server.js'
 import { addUsage } from './usage.js'
 import { VERSION } from './version.js'
 
@@ -36,6 +39,9 @@ const COMMANDS: readonly AddCommand[] = [
   addUsage,
   addHistory,
   addIdentity,
+  addBuilds,
+  addLogin,
+  addLogout,
   addCompletion,
 ]
 
@@ -45,5 +51,6 @@ export function createProgram(app: App): Command {
     .description('Build container images with secrets, and ship them without.')
     .version(VERSION)
   for (const add of COMMANDS) add(program, app)
+  addServerOption(program, app)
   return program
 }

@@ -35,15 +35,18 @@ const EPOCH = new Date(0)
  * @throws {@link Fault} `REQUEST_INVALID` while it is read, for a file that cannot be read.
  */
 export function contextTar(source: ContextSource): () => AsyncIterable<Uint8Array> {
-  return () => {
-    const archive = pack()
-    const filled = fill(archive, source)
-    // A failure destroys the stream, and its reader tells; this only keeps Node from telling twice.
-    filled.catch((error: unknown) =>
-      archive.destroy(error instanceof Error ? error : new Error('packing failed')),
-    )
-    return archive as unknown as AsyncIterable<Uint8Array>
-  }
+  return () => packed(source)
+}
+
+/** Nothing is packed before somebody reads: a failure without a reader would end the process. */
+async function* packed(source: ContextSource): AsyncGenerator<Uint8Array> {
+  const archive = pack()
+  const filled = fill(archive, source)
+  // A failure destroys the stream, and its reader tells; this only keeps Node from telling twice.
+  filled.catch((error: unknown) =>
+    archive.destroy(error instanceof Error ? error : new Error('packing failed')),
+  )
+  yield* archive as unknown as AsyncIterable<Uint8Array>
 }
 
 /** The text of the ignore file that counts: `<Dockerfile>.dockerignore` before `.dockerignore`, as BuildKit has it. */
