@@ -9,7 +9,7 @@
 import type { Command } from 'commander'
 import type { Builder } from '../builder/build.js'
 import type { Engine } from '../docker/engine.js'
-import type { BuildOutput, RemoteBuild, RemoteBuilds } from '../remote/builds.js'
+import type { RemoteBuild, RemoteBuilds } from '../remote/builds.js'
 import type { SecretAdmin } from '../store/admin.js'
 import type { Store } from '../store/open.js'
 import type { Io } from './io.js'
@@ -41,7 +41,8 @@ export interface App {
 
 /** What only a server is told of a build. */
 export interface RemoteBuilding {
-  readonly output: BuildOutput
+  /** Name of the stored secret with which it pushes. */
+  readonly pushCredentials?: string | undefined
   readonly onSubmitted?: (build: RemoteBuild) => void
 }
 
@@ -73,11 +74,12 @@ export function createApp(io: Io): App {
       (engine ??= import('../docker/docker-engine.js').then(({ openEngine }) =>
         openEngine(io.env['DOCKER_HOST']),
       )),
-    async builder(remote = { output: { type: 'oci' } }) {
+    async builder(remote = {}) {
       if (app.isRemote) {
         const { remoteBuilder } = await import('../remote/builder.js')
         return remoteBuilder({ ...(await meant()), builds: await app.builds(), ...remote })
       }
+      if (remote.pushCredentials !== undefined) throw serverNeeded('--push-credentials goes with a server')
       const [{ createBuilder }, { dockerCredentials }, open] = await Promise.all([
         import('../builder/build.js'),
         import('../docker/credentials.js'),
@@ -93,7 +95,7 @@ export function createApp(io: Io): App {
       })
     },
     async builds() {
-      if (!app.isRemote) throw serverNeeded()
+      if (!app.isRemote) throw serverNeeded('Builds are kept by a server')
       const [{ connection }, { remoteBuilds }] = await Promise.all([meant(), import('../remote/builds.js')])
       return remoteBuilds(connection)
     },

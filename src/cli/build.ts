@@ -10,7 +10,6 @@ import { Option } from 'commander'
 import type { BuildOptions, BuildRequest } from '../builder/request.js'
 import { Fault } from '../errors.js'
 import type { RemoteBuild } from '../remote/builds.js'
-import { addOutputOptions, fetchOutput, outputOf, type OutputFlags } from './build-output.js'
 import {
   allowRule,
   environmentOption,
@@ -24,7 +23,7 @@ import { showProgress, type ProgressMode } from './progress.js'
 import { archiveFile } from './output-option.js'
 import { readSecretOptions } from './secret-option.js'
 
-interface BuildFlags extends OutputFlags {
+interface BuildFlags {
   readonly requirements?: string
   readonly base?: string
   readonly apt?: string
@@ -53,6 +52,7 @@ interface BuildFlags extends OutputFlags {
   readonly strict?: boolean
   readonly checkOnly?: boolean
   readonly push?: boolean
+  readonly pushCredentials?: string
   readonly output?: string
   readonly iidfile?: string
   readonly metadataFile?: string
@@ -65,7 +65,7 @@ const MAX_DOCKERFILE_BYTES = 4 << 20
 
 /** Adds the command. */
 export const addBuild: AddCommand = (parent, app) => {
-  const command = parent
+  parent
     .command('build')
     .summary('build an image with secrets, prove that it holds none, then name it')
     .description(
@@ -127,10 +127,13 @@ export const addBuild: AddCommand = (parent, app) => {
     .option('--strict', 'refuse also what is unread in the base image, or inherited from it')
     .option('--check-only', 'check the request and stop before anything is built')
     .option('--push', 'push the image to the registries of its names, after the proof')
+    .option(
+      '--push-credentials <name>',
+      'the stored secret that holds USER:PASSWORD for the registry (with --server)',
+    )
     .option('--output <spec>', 'write the proven image as an archive: type=oci,dest=FILE')
     .option('--iidfile <file>', 'write the digest of the image to a file')
     .option('--metadata-file <file>', 'write the result as JSON to a file')
-  addOutputOptions(command)
     .addOption(
       new Option('--progress <mode>', 'how progress is shown')
         .choices(['auto', 'plain', 'tty', 'quiet', 'json'])
@@ -139,9 +142,11 @@ export const addBuild: AddCommand = (parent, app) => {
     .addOption(jsonOption())
     .action(async (context: string | undefined, flags: BuildFlags) => {
       const { io } = app
-      const output = outputOf(flags, app)
       const request = await requestOf(context, flags, io)
-      const builder = await app.builder({ output, onSubmitted: (build) => tellSubmitted(build, flags, io) })
+      const builder = await app.builder({
+        pushCredentials: flags.pushCredentials,
+        onSubmitted: (build) => tellSubmitted(build, flags, io),
+      })
       const result = await builder.build(request, {
         onEvent: showProgress(
           io,
@@ -157,7 +162,6 @@ export const addBuild: AddCommand = (parent, app) => {
       if (flags.iidfile !== undefined) await writeFile(resolve(io.cwd, flags.iidfile), result.image)
       const json = JSON.stringify(result, null, 2)
       if (flags.metadataFile !== undefined) await writeFile(resolve(io.cwd, flags.metadataFile), `${json}\n`)
-      if (flags.output !== undefined) await fetchOutput(await app.builds(), result.id, flags.output, io)
       io.out(flags.json === true ? json : result.image)
     })
 }

@@ -4,13 +4,14 @@
  * @packageDocumentation
  */
 
+import { resolve } from 'node:path'
 import { Option } from 'commander'
 import { Fault } from '../errors.js'
 import type { BuildState, RemoteBuild, RemoteBuilds } from '../remote/builds.js'
 import type { App } from './app.js'
-import { fetchOutput } from './build-output.js'
 import { jsonOption, type AddCommand } from './command.js'
 import type { Io } from './io.js'
+import { wholeFile } from './output-option.js'
 import { durationText } from './print.js'
 import { showProgress, type ProgressMode } from './progress.js'
 import { reportLines } from './report-text.js'
@@ -195,7 +196,9 @@ const addOutput: AddCommand = (parent, app) => {
     .requiredOption('-o, --output <file>', 'where it goes, "-" for standard output')
     .action(async (id: string, flags: { readonly output: string }) => {
       const builds = await app.builds()
-      await fetchOutput(builds, (await findBuild(app, id)).id, flags.output, app.io)
+      const bytes = await builds.output((await findBuild(app, id)).id, app.io.signal)
+      if (flags.output !== '-') await wholeFile(resolve(app.io.cwd, flags.output))(bytes)
+      else for await (const chunk of bytes) await app.io.outBytes(chunk)
     })
 }
 

@@ -13,7 +13,7 @@ import type { ImageSink } from '../builder/request.js'
 import { Fault } from '../errors.js'
 
 /**
- * Writes the file as a whole or not at all.
+ * Writes the archive into the file that is named.
  *
  * @param spec - as buildx has it: https://docs.docker.com/reference/cli/docker/buildx/build/#output
  * @throws {@link Fault} `REQUEST_INVALID`, at once for a spec of another kind and when writing for a file that cannot be.
@@ -31,7 +31,11 @@ export function archiveFile(spec: string, cwd: string): ImageSink {
       hint: 'To push the image, use --push.',
     })
   }
-  const path = resolve(cwd, dest)
+  return wholeFile(resolve(cwd, dest))
+}
+
+/** Writes a file as a whole or not at all. */
+export function wholeFile(path: string): ImageSink {
   return async (bytes) => {
     const part = `${path}.${randomUUID()}`
     try {

@@ -61,8 +61,8 @@ export const localOnly = (): Fault =>
   )
 
 /** The fault for a command that needs a server. */
-export const serverNeeded = (): Fault =>
-  new Fault('REQUEST_INVALID', 'Builds are kept by a server, and none is named.', {
+export const serverNeeded = (what: string): Fault =>
+  new Fault('REQUEST_INVALID', `${what}, and none is named.`, {
     hint: 'Name it with --server URL, or in TRACELESS_SERVER.',
   })
 

@@ -8,7 +8,15 @@ import type { BuilderEvent, Phase } from '../builder/events.js'
 import type { Report } from '../builder/report.js'
 import { objectOf, numberOf, strangeAnswer, textOf, textsOf, type Json } from './answer.js'
 
-const PHASES: readonly string[] = ['check', 'probe', 'build', 'prove', 'tag'] satisfies readonly Phase[]
+const PHASES: readonly string[] = [
+  'check',
+  'probe',
+  'build',
+  'prove',
+  'archive',
+  'tag',
+  'push',
+] satisfies readonly Phase[]
 
 const STATES: readonly string[] = ['started', 'done', 'cached', 'failed', 'canceled']
 
@@ -44,6 +52,8 @@ export function builderEvent(data: string): BuilderEvent | null {
       return { type: 'report', report: reportOf(event['report']) }
     case 'built':
       return { type: 'built', image: textOf(event['image']), tags: textsOf(event['tags']) }
+    case 'pushed':
+      return { type: 'pushed', reference: textOf(event['reference']), digest: textOf(event['digest']) }
     default:
       return null
   }

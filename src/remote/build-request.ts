@@ -13,6 +13,7 @@ import {
   checkOptions,
   checkSources,
   isRequirementsRequest,
+  type BuildOptions,
   type BuildRequest,
   type DockerfileRequest,
   type RequirementsRequest,
@@ -44,7 +45,8 @@ export async function packRequest(request: BuildRequest): Promise<PackedRequest>
 }
 
 async function packDockerfile(request: DockerfileRequest): Promise<PackedRequest> {
-  const { dockerfile, context, secrets, environment = 'main', ...options } = request
+  const { dockerfile, context, secrets, environment = 'main', ...rest } = request
+  const options = optionsOf(rest)
   const path = 'path' in dockerfile ? dockerfile.path : undefined
   const text = 'path' in dockerfile ? await readText(dockerfile.path) : dockerfile.text
   const lines = context === undefined ? undefined : await ignoreLines(context, path)
@@ -94,9 +96,15 @@ async function packDockerfile(request: DockerfileRequest): Promise<PackedRequest
   }
 }
 
+/** Where the image goes is not a part of the request: see {@link BuildOutput}. */
+function optionsOf({ push: _push, archive: _archive, ...options }: BuildOptions): Json {
+  return options
+}
+
 /** The list and all it names travel, and what `copy` takes: not the rest of the folder. */
 async function packRequirements(request: RequirementsRequest): Promise<PackedRequest> {
-  const { requirements, copy = [], environment = 'main', ...options } = request
+  const { requirements, copy = [], environment = 'main', ...rest } = request
+  const options = optionsOf(rest)
   const path = 'path' in requirements ? requirements.path : undefined
   const root = path === undefined ? process.cwd() : dirname(path)
   const files = new Map<string, Uint8Array>()

@@ -7,7 +7,7 @@
 
 import { randomUUID } from 'node:crypto'
 import type { BuildControls, Builder, BuildResult } from '../builder/build.js'
-import type { Listener } from '../builder/events.js'
+import type { BuilderEvent, Listener } from '../builder/events.js'
 import type { Report } from '../builder/report.js'
 import type { BuildRequest } from '../builder/request.js'
 import { Fault } from '../errors.js'
@@ -23,8 +23,8 @@ export interface RemoteBuilderParts {
   readonly builds: RemoteBuilds
   /** What values given at hand may be sealed to; asked for only where there are some. */
   readonly pins: () => Promise<ServerPins | null>
-  /** Where the image goes. */
-  readonly output: BuildOutput
+  /** Name of the stored secret, `user:password`, with which the server pushes. Default: the credentials of its worker. */
+  readonly pushCredentials?: string | undefined
   /** Told the id of the build as soon as the server has it. */
   readonly onSubmitted?: ((build: RemoteBuild) => void) | undefined
 }
@@ -39,20 +39,20 @@ export function remoteBuilder(parts: RemoteBuilderParts): Builder {
       signal?.throwIfAborted()
       using packed = await packRequest(request)
       const key = randomUUID()
-      const submission = await submissionOf(parts, packed, key)
+      const submission = await submissionOf(parts, packed, { key, output: outputOf(request, parts) })
       // Not with the caller's signal: a build that was accepted while the answer was dropped could not be cancelled.
       const build = await parts.builds.submit(submission, key)
       parts.onSubmitted?.(build)
       const ended = await carriedOut(parts.builds, { build, packed, onEvent, signal })
-      return await resultOf(parts.builds, ended, request)
+      return await resultOf(parts.builds, ended, { request, signal })
     },
   }
 }
 
 async function submissionOf(
-  { connection, pins, output }: RemoteBuilderParts,
+  { connection, pins }: RemoteBuilderParts,
   packed: PackedRequest,
-  key: string,
+  { key, output }: { readonly key: string; readonly output: BuildOutput },
 ): Promise<Submission> {
   const { environment, request, values, context } = packed
   let sealed: readonly SealedValue[] = []
@@ -76,6 +76,7 @@ interface Submitted {
 interface Ended {
   readonly build: RemoteBuild
   readonly report: Report | null
+  readonly pushed: BuildResult['pushed']
 }
 
 async function carriedOut(
@@ -87,6 +88,7 @@ async function carriedOut(
       await builds.upload(build.id, counted(packed.context(), onEvent), signal)
     }
     let report: Report | null = null
+    const pushed: BuildResult['pushed'][number][] = []
     const watched = builds.watch(build.id, {
       signal,
       onLost: () =>
@@ -94,8 +96,9 @@ async function carriedOut(
     })
     for (;;) {
       const next = await watched.next()
-      if (next.done === true) return { build: next.value, report }
+      if (next.done === true) return { build: next.value, report, pushed }
       if (next.value.type === 'report') report = next.value.report
+      if (next.value.type === 'pushed') pushed.push(pushedOf(next.value))
       // Our own upload was told already, and the worker's is nothing a person waits for.
       if (next.value.type !== 'upload') onEvent(next.value)
     }
@@ -107,8 +110,8 @@ async function carriedOut(
 
 async function resultOf(
   builds: RemoteBuilds,
-  { build, report }: Ended,
-  request: BuildRequest,
+  { build, report, pushed }: Ended,
+  { request, signal }: { readonly request: BuildRequest; readonly signal: BuildControls['signal'] },
 ): Promise<BuildResult | null> {
   if (build.state !== 'succeeded') {
     throw (
@@ -117,13 +120,31 @@ async function resultOf(
     )
   }
   if (request.checkOnly === true || build.image === null) return null
+  if (request.archive !== undefined) await request.archive(await builds.output(build.id, signal))
   return {
     id: build.id,
     image: build.image as BuildResult['image'],
     tags: build.tags,
+    pushed,
     report: report ?? (await builds.report(build.id)),
     delivery: build.delivery ?? undefined,
   }
+}
+
+const pushedOf = ({
+  reference,
+  digest,
+}: Extract<BuilderEvent, { type: 'pushed' }>): BuildResult['pushed'][number] => ({
+  reference,
+  digest: digest as BuildResult['image'],
+})
+
+/** An archive is made where nothing is pushed, so that something of the image is left. */
+function outputOf({ push, archive }: BuildRequest, { pushCredentials }: RemoteBuilderParts): BuildOutput {
+  if (push === true && archive !== undefined) {
+    throw new Fault('REQUEST_INVALID', 'A server pushes the image or makes an archive of it, not both.')
+  }
+  return push === true ? { type: 'push', credentials: pushCredentials } : { type: 'oci' }
 }
 
 /** Ends a build that nobody waits for any more, and waits until it has ended. */

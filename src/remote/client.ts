@@ -16,7 +16,7 @@ import {
 import { homeAt, homeOf, type Variables } from '../store/home.js'
 import { remoteAdmin } from './admin.js'
 import { remoteBuilder } from './builder.js'
-import { remoteBuilds, type BuildOutput, type RemoteBuilds } from './builds.js'
+import { remoteBuilds, type RemoteBuilds } from './builds.js'
 import { connectTo, type Connection, type ServerOptions } from './connection.js'
 import { readKnownServer, type ServerPins } from './known-servers.js'
 import { readMe } from './sign-in.js'
@@ -38,11 +38,10 @@ export interface ServerClientOptions extends ServerOptions {
 export interface ServerClient extends Client {
   readonly builds: RemoteBuilds
   /**
-   * Lets the server build, as {@link Builder.build} does here.
-   *
-   * @param output - where images go. Default: an archive that waits on the server.
+   * Lets the server build, as {@link Builder.build} does here. An image that is neither pushed nor taken as an archive
+   * waits on the server as one.
    */
-  builder(output?: BuildOutput): Builder
+  readonly builder: Builder
 }
 
 /** A client of a server. Nothing is sent before the first call. @throws {@link Fault} see {@link connectTo}. */
@@ -61,7 +60,7 @@ function serverClient(options: ServerClientOptions): ServerClient {
   return {
     ...clientOver({ admin, close: async () => connection[Symbol.dispose]() }),
     builds,
-    builder: (output = { type: 'oci' }) => remoteBuilder({ connection, builds, pins, output }),
+    builder: remoteBuilder({ connection, builds, pins }),
   }
 }
 

@@ -202,7 +202,7 @@ describe('V2: builds on a server', () => {
       '-t',
       'app:1',
       '--output',
-      'app.tar',
+      'type=oci,dest=app.tar',
     ]
     const unpinned = await desk.on(words, { stdin: [CANARY] })
     expect(unpinned).toMatchObject({ status: 7 })
@@ -240,13 +240,12 @@ describe('V2: builds on a server', () => {
     expect(desk.double.builds[1]?.submission['output']).toEqual({ type: 'push', credentials: 'REGISTRY' })
   })
 
-  it('V2: --output and --push mean a server', async () => {
+  it('V2: --push-credentials means a server', async () => {
     await using desk = await openDesk()
-    for (const option of [['--push'], ['--output', 'x.tar']]) {
-      const ran = await desk.shell.run(['build', '-f', '-', '-t', 'app:1', ...option], { stdin: ['FROM x'] })
-      expect(ran.status).toBe(2)
-      expect(ran.err).toContain('go with a build on a server')
-    }
+    const words = ['build', '-f', '-', '-t', 'app:1', '--push', '--push-credentials', 'X']
+    const ran = await desk.shell.run(words, { stdin: ['FROM x'] })
+    expect(ran.status).toBe(2)
+    expect(ran.err).toContain('goes with a server')
   })
 
   it('V2: lists, shows, reads, fetches and cancels builds by the start of their id', async () => {

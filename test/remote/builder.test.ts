@@ -43,7 +43,6 @@ const builderOf = (served: Served, recipients: readonly string[] | null = served
     connection: served.connection,
     builds: remoteBuilds(served.connection),
     pins: async () => (recipients === null ? null : { storeId: served.store.id, recipients }),
-    output: { type: 'oci' },
   })
 
 function succeed(build: PlayedBuild): void {
@@ -93,6 +92,7 @@ describe('V2: a build on a server', () => {
       id: served.double.builds[0]?.id,
       image: IMAGE,
       tags: ['app:1'],
+      pushed: [],
       report: REPORT,
       delivery: undefined,
     })
@@ -110,6 +110,34 @@ describe('V2: a build on a server', () => {
     }
     const found = await faultFrom(builderOf(served).build(FILE), 'LEAK_FOUND')
     expect(found.toJSON()).toEqual(fault.toJSON())
+  })
+
+  it('V2: pushes, or gives the archive, as the request says', async () => {
+    await using served = await serve()
+    served.double.play = async (build) => {
+      build.events.push({ type: 'pushed', reference: 'r/app:1', digest: IMAGE })
+      build.output = Buffer.from('an archive')
+      succeed(build)
+    }
+    const pushed = await builderOf(served).build({ ...FILE, push: true })
+    expect(pushed?.pushed).toEqual([{ reference: 'r/app:1', digest: IMAGE }])
+    let archive = ''
+    await builderOf(served).build({
+      ...FILE,
+      async archive(bytes) {
+        for await (const chunk of bytes) archive += Buffer.from(chunk).toString()
+      },
+    })
+    expect(archive).toBe('an archive')
+    expect(served.double.builds.map(({ submission }) => submission['output'])).toEqual([
+      { type: 'push' },
+      { type: 'oci' },
+    ])
+    expect(Object.keys(served.double.builds[0]?.submission['request'] as object)).toEqual([
+      'tags',
+      'dockerfile',
+      'secrets',
+    ])
   })
 
   it('V2: refuses what is wrong before anything is sent', async () => {
@@ -139,7 +167,11 @@ describe('V2: a build on a server', () => {
     let uploaded = 0
     await builderOf(served).build(
       { dockerfile: { path: folder.file('Dockerfile') }, context: folder.path, tags: ['app:1'] },
-      { onEvent: (event) => void (event.type === 'upload' && (uploaded = event.bytes)) },
+      {
+        onEvent: (event) => {
+          if (event.type === 'upload') uploaded = event.bytes
+        },
+      },
     )
     const [build] = served.double.builds
     expect(Object.keys(await filesOf(build?.context ?? Buffer.alloc(0)))).toEqual([
@@ -261,7 +293,6 @@ describe('V2: values given at hand', () => {
       connection: served.connection,
       builds: remoteBuilds(served.connection),
       pins: async () => ({ storeId: '0'.repeat(32), recipients: served.recipients }),
-      output: { type: 'oci' },
     })
     await faultFrom(elsewhere.build(withValue()), 'IDENTITY_INVALID')
     expect(served.double.builds).toEqual([])
@@ -325,7 +356,9 @@ describe('V2: when something breaks', () => {
     }
     const notes: string[] = []
     await builderOf(served).build(FILE, {
-      onEvent: (event) => void (event.type === 'note' && notes.push(event.text)),
+      onEvent: (event) => {
+        if (event.type === 'note') notes.push(event.text)
+      },
     })
     expect(notes.filter((text) => text.startsWith('note'))).toEqual(numbers)
     expect(resumed).toEqual(['0', '2', '4'])
@@ -362,7 +395,10 @@ describe('V2: when something breaks', () => {
   it('V2: gives up on a server that stays away, and does not on one that says no', async () => {
     await using served = await serve()
     const builds = remoteBuilds(served.connection)
-    served.double.before = (_, response) => response.destroy() !== undefined
+    served.double.before = (_, response) => {
+      response.destroy()
+      return true
+    }
     await faultFrom(builds.watch('x', { patienceMs: 300 }).next(), 'SERVER_UNREACHABLE')
     served.double.before = () => false
     await faultFrom(builds.watch('x', { patienceMs: 60_000 }).next(), 'REQUEST_INVALID')

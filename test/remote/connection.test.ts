@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { Fault, type FaultCode } from '../../src/errors.js'
+import { Fault } from '../../src/errors.js'
 import { serverAddress } from '../../src/remote/address.js'
 import { connectTo } from '../../src/remote/connection.js'
 import { faultFrom } from '../support/store.js'
@@ -82,7 +82,7 @@ describe('V2: answers', () => {
     [409, '{"error":{"code":"STORE_CONFLICT","message":"It moved."}}', 'STORE_CONFLICT'],
   ] as const)('makes a fault of status %s with %s', async ([status, body, code]) => {
     await using server = await answering(status, body)
-    await faultFrom(ask(server.url), code as FaultCode)
+    await faultFrom(ask(server.url), code)
   })
 
   it('shows no control character of a server', async () => {

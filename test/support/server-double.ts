@@ -145,10 +145,10 @@ export async function startDouble(store: Store): Promise<ServerDouble> {
         return { groups: await admin.groups.list({ environment: query('environment'), max, createdBefore }) }
       case 'POST environments/secrets':
         if (name === 'unset')
-          return await admin.unset(place, (json['names'] as string[]).map(secretName), json as object)
-        return await admin.set(place, changesOf(json['changes'] as never), json as object)
+          return await admin.unset(place, (json['names'] as string[]).map(secretName), json)
+        return await admin.set(place, changesOf(json['changes'] as never), json)
       case 'POST environments/deploy':
-        return await admin.deploy(environment, json as object)
+        return await admin.deploy(environment, json)
       case 'GET environments/secrets/versions':
         return {
           versions: await admin.versions({ environment, group: group ?? undefined, name: secretName(name) }),
@@ -172,16 +172,12 @@ export async function startDouble(store: Store): Promise<ServerDouble> {
         return await admin.groups.create(
           { environment, name: json['name'] as string },
           changesOf(json['changes'] as never),
-          json as object,
+          json,
         )
       case 'GET environments/groups':
         return await admin.groups.info({ environment, name })
       case 'PATCH environments/groups':
-        return await admin.groups.update(
-          { environment, name },
-          changesOf(json['changes'] as never),
-          json as object,
-        )
+        return await admin.groups.update({ environment, name }, changesOf(json['changes'] as never), json)
       case 'DELETE environments/groups':
         return await admin.groups.delete(
           { environment, name },
