@@ -6,19 +6,18 @@
  * @packageDocumentation
  */
 
-import { randomUUID } from 'node:crypto'
-import type { BuildInput, BuiltEvent, Digest, Engine, FindCredentials, ImageFacts } from '../docker/engine.js'
+import type { Digest, Engine, FindCredentials, ImageFacts } from '../docker/engine.js'
 import { Fault, faultOf } from '../errors.js'
-import { needlesFor, type NeedleSet } from '../leak/needles.js'
+import { needlesFor, SEARCHED_BYTES, type NeedleSet } from '../leak/needles.js'
 import type { VerdictStore } from '../leak/verdicts.js'
 import type { SecretValue } from '../secret.js'
-import type { HeldSecret, ReadScope, SecretReader, UsageRecorder } from '../store/store.js'
+import type { HeldSecret, Keeping, ReadScope, SecretReader, UsageRecorder } from '../store/store.js'
 import { requireImages } from './base-images.js'
 import { readCaches } from './cache-mounts.js'
 import { EventRedactor, type Listener } from './events.js'
 import { buildFailure } from './failure.js'
 import { gateProblems } from './gates.js'
-import { optionTexts, requireNoSecretIn, watchedContext } from './input-search.js'
+import { optionTexts, requireNoSecretIn } from './input-search.js'
 import { mountIds } from './mount-ids.js'
 import { prepare } from './prepare.js'
 import type { AssembledBuild, DeliveryNote, PreparedBuild, Workshop } from './prepared.js'
@@ -26,9 +25,13 @@ import { probeBase, type ProbeMemory } from './probe.js'
 import { shortNames } from './prove.js'
 import { proveBuild } from './prove-build.js'
 import { giveArchive, nameImage, pushImage, requireDestination, type Pushed } from './publish.js'
+import { recordUse } from './record-use.js'
 import { forget, forgetUnread, refusal, type RetiredMounts } from './refusal.js'
 import type { Report } from './report.js'
 import { checkOptions, type BuildRequest, type CheckedOptions } from './request.js'
+import { keepingProblems, takeTurn } from './rotation.js'
+import { solveBuild, type SharedInput } from './solve-build.js'
+import { StepChoice } from './step-choice.js'
 import { stopAt } from './stop.js'
 
 /** What a builder works with. */
@@ -38,6 +41,8 @@ export interface BuilderParts {
   readonly engine: () => Promise<Engine>
   readonly retired: RetiredMounts
   readonly usage: UsageRecorder
+  /** Without it a build can neither keep steps nor refresh them. */
+  readonly keeping?: Keeping
   /** Keeps which layers were proven, so that a base image is read once. */
   readonly verdicts: VerdictStore
   readonly credentials: FindCredentials
@@ -90,7 +95,8 @@ export function createBuilder(parts: BuilderParts): Builder {
       onEvent({ type: 'phase', phase: 'check' })
       const known = await parts.secrets.names(scope)
       const prepared = await prepare(request, options, known)
-      if (prepared.problems.length > 0) throw faultOf(prepared.problems)
+      const problems = [...prepared.problems, ...keepingProblems(prepared, options, parts.keeping)]
+      if (problems.length > 0) throw faultOf(problems)
       if (options.checkOnly) return null
       using stop = stopAt(options.timeoutMs, signal)
       return await buildPrepared({
@@ -125,23 +131,30 @@ async function buildPrepared(job: Job): Promise<BuildResult> {
   if (gated.length > 0) throw faultOf(gated)
   requireDestination(engine, options)
   const images = await requireImages(engine, prepared, { options, credentials: parts.credentials, signal })
+  await using _turn = await takeTurn(prepared, options, { keeping: parts.keeping, onEvent, signal })
   const wanted = options.guard === 'environment' ? 'all' : prepared.storedNames
   const owned: Disposable[] = [...prepared.given.values()]
   try {
     const held = await parts.secrets.read(scope, wanted)
     owned.push(...held.map(({ value }) => value))
+    const earlier =
+      options.onRotate === 'keep' ? await parts.keeping?.earlier(scope, prepared.storedNames) : undefined
+    owned.push(...(earlier ?? []).map(({ value }) => value))
+    // A version that is too short to be searched for is as good as not held.
+    const searched = [...held, ...(earlier ?? []).filter(({ value }) => value.size >= SEARCHED_BYTES)]
     const keys = await parts.secrets.keys()
-    const stored = new Map(held.map((secret) => [secret.name, secret]))
-    const needles = needlesFor(guardedValues(held, prepared.given))
+    const values = guardedValues(searched, prepared.given)
+    const needles = needlesFor(values)
     owned.push(needles)
     requireLongEnough(needles, prepared, options)
     requireNoSecretIn(needles, optionTexts(options))
     const tenant = { storeId: parts.secrets.storeId, environment: options.environment }
     const ids = mountIds(keys.mount, tenant, await parts.retired.all())
     const like = sharedInput(options, ids.cacheNamespace, parts.credentials)
+    const choice = new StepChoice(ids, parts.keeping?.steps ?? NO_MEMORY, options)
     const workshop: Workshop = {
-      stored,
-      ids,
+      stored: new Map(held.map((secret) => [secret.name, secret])),
+      choose: (mounts) => choice.choose(mounts),
       image: (reference) => images.get(reference) ?? missingImage(),
       probe: (base, apt) => {
         onEvent({ type: 'phase', phase: 'probe' })
@@ -149,19 +162,37 @@ async function buildPrepared(job: Job): Promise<BuildResult> {
         return probeBase(engine, job.memory, { image: id, base, apt, like, signal })
       },
     }
-    const assembled = await prepared.assemble(workshop)
-    owned.push(...assembled.mounts.values())
-    return await run({ ...job, engine, images, held, needles, like, assembled, verdictKey: keys.verdict })
+    return await run({
+      ...job,
+      engine,
+      images,
+      held,
+      searched,
+      values,
+      needles,
+      like,
+      choice,
+      assemble: async () => {
+        const assembled = await prepared.assemble(workshop)
+        owned.push(...assembled.mounts.values())
+        requireNoSecretIn(needles, new Map([['the Dockerfile', assembled.dockerfile]]))
+        return assembled
+      },
+      verdictKey: keys.verdict,
+    })
   } finally {
     for (const value of owned) value[Symbol.dispose]()
   }
 }
 
+/** Stands in where nothing is remembered. */
+const NO_MEMORY = { recall: () => Promise.resolve(new Map<string, never>()) }
+
 const missingImage = (): never => {
   throw new TypeError('an image was asked for that the plan does not name')
 }
 
-/** The values to search for. Those given at hand go by the id of their mount. */
+/** The values to search for, of every version that is held. Those given at hand go by the id of their mount. */
 function guardedValues(
   held: readonly HeldSecret[],
   given: ReadonlyMap<string, SecretValue>,
@@ -188,8 +219,6 @@ function requireLongEnough(needles: NeedleSet, prepared: PreparedBuild, options:
 const servedNames = ({ storedNames, given }: PreparedBuild): ReadonlySet<string> =>
   new Set([...storedNames, ...given.keys()])
 
-type SharedInput = Omit<BuildInput, 'dockerfile' | 'context' | 'mounts' | 'targets'>
-
 function sharedInput(
   options: CheckedOptions,
   cacheNamespace: string,
@@ -214,28 +243,32 @@ interface Running extends Job {
   readonly engine: Engine
   readonly images: ReadonlyMap<string, ImageFacts>
   readonly held: readonly HeldSecret[]
+  /** What is held and long enough to be searched for, earlier versions too. */
+  readonly searched: readonly HeldSecret[]
+  readonly values: readonly { readonly name: string; readonly value: SecretValue }[]
   readonly needles: NeedleSet
   readonly like: SharedInput
-  readonly assembled: AssembledBuild
+  readonly choice: StepChoice
+  readonly assemble: () => Promise<AssembledBuild>
   readonly verdictKey: SecretValue
 }
 
 async function run(running: Running): Promise<BuildResult> {
-  const { assembled, engine, held, needles, options, onEvent, prepared, signal, like, parts } = running
-  requireNoSecretIn(needles, new Map([['the Dockerfile', assembled.dockerfile]]))
-  using events = new EventRedactor(needles, assembled.labels, onEvent)
+  const { engine, options, onEvent, prepared, signal, like, parts } = running
+  let assembled = await running.assemble()
+  using events = new EventRedactor(running.needles, assembled.labels, onEvent)
   const made: Digest[] = []
   let named: Digest | undefined
+  let allReused = false
   try {
     onEvent({ type: 'phase', phase: 'build' })
-    const input: BuildInput = {
-      ...like,
-      dockerfile: Buffer.from(assembled.dockerfile),
-      context: watchedContext(assembled.context, needles),
-      mounts: assembled.mounts,
-      targets: assembled.targets,
-    }
-    const built = await solved(engine, input, { events, made, signal })
+    const { built, runs } = await solveBuild(assembled, {
+      ...running,
+      events,
+      made,
+      again: async () => (assembled = await running.assemble()),
+    })
+    allReused = runs.allReused
     const image = built.images[0]
     if (image === undefined) throw new Fault('BUILD_FAILED', 'The engine gave no image.')
     onEvent({ type: 'phase', phase: 'prove' })
@@ -246,10 +279,12 @@ async function run(running: Running): Promise<BuildResult> {
     })
     const report = await proveBuild({
       ...running,
+      assembled,
       built,
+      runs,
       caches,
       wording: (text) => events.text(text),
-      values: guardedValues(held, prepared.given),
+      searched: new Set(running.searched.map(({ version }) => version)),
       served: servedNames(prepared),
       verdicts: parts.verdicts,
     })
@@ -271,7 +306,7 @@ async function run(running: Running): Promise<BuildResult> {
     await running.beforeNaming()
     await giveArchive(image, place)
     // Before the name: an image that nobody can trace back to its secrets must not be there.
-    const id = await recordUse(running, image)
+    const id = await recordUse(image, { ...running, steps: assembled.secretSteps })
     if (engine.keepsImages && options.tags.length > 0) {
       await nameImage(image, place)
       named = image
@@ -284,38 +319,6 @@ async function run(running: Running): Promise<BuildResult> {
     throw buildFailure(error, events, assembled)
   } finally {
     for (const image of made) if (image !== named) await engine.removeUntagged(image)
-    if (signal.aborted && named === undefined) await forgetUnread(engine, assembled)
+    if (signal.aborted && named === undefined && !allReused) await forgetUnread(engine, assembled)
   }
-}
-
-async function solved(
-  engine: Engine,
-  input: BuildInput,
-  {
-    events,
-    made,
-    signal,
-  }: { readonly events: EventRedactor; readonly made: Digest[]; readonly signal: AbortSignal },
-): Promise<BuiltEvent> {
-  for await (const event of engine.build(input, signal)) {
-    events.take(event)
-    if (event.type === 'image') made.push(event.image)
-    if (event.type === 'built') return event
-  }
-  throw new Fault('BUILD_FAILED', 'The engine ended the build without an image.')
-}
-
-async function recordUse({ parts, prepared, options, held }: Running, image: Digest): Promise<string> {
-  const id = randomUUID()
-  await parts.usage.record({
-    kind: 'build',
-    id,
-    environment: options.environment,
-    image,
-    tags: options.tags,
-    used: held
-      .filter(({ name }) => prepared.storedNames.has(name))
-      .map(({ name, group, version }) => ({ name, group, version })),
-  })
-  return id
 }

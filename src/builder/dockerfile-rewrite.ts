@@ -7,7 +7,7 @@
  * @packageDocumentation
  */
 
-import type { ReadDockerfile, Stage } from './dockerfile-read.js'
+import type { PlacedMount, ReadDockerfile, Stage } from './dockerfile-read.js'
 import { writeMount, type SecretMount } from './secret-mount.js'
 
 /** Stages that a build of `target` runs, lowest first. */
@@ -63,7 +63,7 @@ export function stageNames(dockerfile: ReadDockerfile): readonly string[] {
  */
 export function rewriteDockerfile(
   dockerfile: ReadDockerfile,
-  replace: (mount: SecretMount) => SecretMount,
+  replace: (placed: PlacedMount) => SecretMount,
 ): string {
   const names = stageNames(dockerfile)
   const edits: { start: number; end: number; text: string }[] = []
@@ -71,10 +71,11 @@ export function rewriteDockerfile(
     if (stage.name === undefined) {
       edits.push({ start: stage.nameAt, end: stage.nameAt, text: ` AS ${names[stage.index] ?? ''}` })
     }
-    for (const { mount, start, end } of stage.mounts) {
+    for (const placed of stage.mounts) {
+      const { start, end } = placed
       const breaks = dockerfile.text.slice(start, end).split('\n').length - 1
       // A flag that was broken over lines gives back its line breaks, so that the lines below keep their numbers.
-      edits.push({ start, end, text: writeMount(replace(mount)) + ` ${dockerfile.escape}\n`.repeat(breaks) })
+      edits.push({ start, end, text: writeMount(replace(placed)) + ` ${dockerfile.escape}\n`.repeat(breaks) })
     }
   }
   let text = dockerfile.text

@@ -56,7 +56,7 @@ const TAIL_BYTES = 16_384
 /** Redacts the events of one build. Dispose it: it keeps timers. */
 export class EventRedactor implements Disposable {
   readonly #needles: NeedleSet
-  readonly #labels: MountLabels
+  #labels: MountLabels
   readonly #emit: Listener
   readonly #streams = new Map<string, { readonly redactor: Redactor; timer: NodeJS.Timeout | undefined }>()
   #tail = ''
@@ -82,6 +82,13 @@ export class EventRedactor implements Disposable {
   /** Name of the step that failed first. */
   get failedStep(): string | undefined {
     return this.#failedStep
+  }
+
+  /** Takes the words of a build that begins anew with other ids. What failed before is forgotten. */
+  beginAnew(labels: MountLabels): void {
+    this.#labels = labels
+    this.#failedStep = undefined
+    this.#tail = ''
   }
 
   /** Text of the engine, safe to show. */

@@ -4,6 +4,9 @@
  * where there is no version; and it tells nothing to who reads it in a log or
  * in the engine's records, because it is a keyed digest.
  *
+ * No id is ever served with another version's value, whatever a build is told
+ * to keep: a step that is found under an id was made with the version it names.
+ *
  * @packageDocumentation
  */
 
@@ -16,16 +19,29 @@ export interface Tenant {
   readonly environment: string
 }
 
+/** The step a mount belongs to. Its own text separates it from other steps anyway, so that an id of its own costs nothing. */
+export interface StepMark {
+  /** What the step runs. */
+  readonly command: string
+  /** Tells a step that was told to run again from the one before; empty for one that never was. */
+  readonly salt: string
+}
+
 /** Makes ids for one tenant. */
 export interface MountIds {
   /** For a stored secret: changes with its version, never with its bytes. */
-  stored(parts: { readonly name: string; readonly group: string | null; readonly version: string }): string
+  stored(
+    parts: { readonly name: string; readonly group: string | null; readonly version: string },
+    step: StepMark,
+  ): string
   /** For a value that has no version: a digest of the bytes stands in. `kind` keeps different uses apart. */
-  given(kind: string, value: SecretValue): string
+  given(kind: string, value: SecretValue, step: StepMark): string
   /** For something derived from stored secrets: keyed by what it was derived from. */
-  derived(kind: string, parts: readonly string[]): string
+  derived(kind: string, parts: readonly string[], step: StepMark): string
   /** For an optional mount without a value. */
-  absent(id: string): string
+  absent(id: string, step: StepMark): string
+  /** Names a mount of a step whatever its version: what is remembered of it goes under this key. */
+  memoryKey(kind: string, parts: readonly string[], command: string): string
   /** Namespace for cache mounts. */
   readonly cacheNamespace: string
 }
@@ -44,17 +60,19 @@ export function mountIds(key: SecretValue, tenant: Tenant, retired: ReadonlySet<
       for (const part of [tenant.storeId, tenant.environment, kind, ...parts]) mac.update(framed(part))
       return mac.digest('hex').slice(0, DIGITS)
     })
-  const fresh = (kind: string, parts: readonly (string | Uint8Array)[]): string => {
+  const fresh = (kind: string, parts: readonly (string | Uint8Array)[], step: StepMark): string => {
     for (let attempt = 0; ; attempt += 1) {
-      const id = `s-${digest(kind, attempt === 0 ? parts : [...parts, String(attempt)])}`
+      const all = [...parts, step.command, step.salt]
+      const id = `s-${digest(kind, attempt === 0 ? all : [...all, String(attempt)])}`
       if (!retired.has(id)) return id
     }
   }
   return {
-    stored: ({ name, group, version }) => fresh('stored', [name, group ?? '', version]),
-    given: (kind, value) => value.use((bytes) => fresh(`given:${kind}`, [bytes])),
-    derived: (kind, parts) => fresh(`derived:${kind}`, parts),
-    absent: (id) => fresh('absent', [id]),
+    stored: ({ name, group, version }, step) => fresh('stored', [name, group ?? '', version], step),
+    given: (kind, value, step) => value.use((bytes) => fresh(`given:${kind}`, [bytes], step)),
+    derived: (kind, parts, step) => fresh(`derived:${kind}`, parts, step),
+    absent: (id, step) => fresh('absent', [id], step),
+    memoryKey: (kind, parts, command) => `m-${digest(`memory:${kind}`, [...parts, command])}`,
     cacheNamespace: `c-${digest('cache', [])}`,
   }
 }

@@ -24,6 +24,7 @@ import { MountLabels } from './mount-labels.js'
 import type { AssembledBuild, EngineNeed, PreparedBuild, Workshop } from './prepared.js'
 import type { CheckedOptions, CheckedSource } from './request.js'
 import { writeMount, type SecretMount } from './secret-mount.js'
+import { heldOf, type MountSource } from './step-choice.js'
 
 /** What a Dockerfile build is prepared from. */
 export interface DockerfileInput {
@@ -75,10 +76,8 @@ export function prepareDockerfile(input: DockerfileInput): PreparedBuild {
     images: imagesOf(reached, input.namedContexts),
     refusesTriggers: false,
     needs: needsOf(input, dockerfile, mounts),
-    assemble: async (workshop) =>
-      Promise.resolve(
-        assemble(input, { dockerfile, target: target ?? fail(), reached, byId: resolution.byId }, workshop),
-      ),
+    assemble: (workshop) =>
+      assemble(input, { dockerfile, target: target ?? fail(), reached, byId: resolution.byId }, workshop),
   }
 }
 
@@ -244,33 +243,52 @@ interface Reading {
   readonly byId: ReadonlyMap<string, Resolved>
 }
 
-function assemble(input: DockerfileInput, reading: Reading, workshop: Workshop): AssembledBuild {
+async function assemble(
+  input: DockerfileInput,
+  reading: Reading,
+  workshop: Workshop,
+): Promise<AssembledBuild> {
   const { dockerfile, target, reached, byId } = reading
   const labels = new MountLabels()
   const mounts = new Map<string, SecretValue>()
-  const opaque = new Map<string, { readonly id: string; readonly present: boolean }>()
-  for (const [id, found] of byId) {
-    const mount = mountOf(id, found, workshop)
-    opaque.set(id, { id: mount.id, present: mount.value !== undefined })
-    labels.add(mount.id, id)
-    if (mount.value !== undefined) mounts.set(mount.id, mount.value)
-  }
-  const replaceMount = (mount: SecretMount): SecretMount => {
-    const known = opaque.get(mount.id)
+  const placed = dockerfile.stages.flatMap((stage) =>
+    stage.mounts.map((mount) => ({ mount, stage, isReached: reached.includes(stage) })),
+  )
+  const sources = placed.map(({ mount, isReached }) =>
     // A stage that is not reached: nothing is served for it.
-    if (known === undefined) return { ...mount, id: workshop.ids.absent(mount.id) }
+    sourceOf(mount.mount.id, isReached ? byId.get(mount.mount.id) : undefined, workshop),
+  )
+  const steps = await workshop.choose(
+    placed.map(({ mount, stage }, index) => ({
+      ...(sources[index]?.mount ?? fail()),
+      command: mount.command,
+      stage: stage.index,
+    })),
+  )
+  const replaced = new Map<PlacedMount, SecretMount>()
+  placed.forEach(({ mount, isReached }, index) => {
+    const [step, value] = [steps[index] ?? fail(), sources[index]?.value]
+    labels.add(step.id, mount.mount.id)
+    if (value !== undefined && !step.kept && !mounts.has(step.id)) mounts.set(step.id, value)
+    else value?.[Symbol.dispose]()
     // A value that is there is required, so that no step can run without it and be taken for one that ran with it.
-    return { ...mount, id: known.id, required: known.present }
+    const isRequired = isReached ? value !== undefined : mount.mount.required
+    replaced.set(mount, { ...mount.mount, id: step.id, required: isRequired })
+  })
+  const replace = (mount: PlacedMount): SecretMount => replaced.get(mount) ?? fail()
+  for (const mount of reached.flatMap((stage) => stage.mounts)) {
+    labels.add(
+      writeMount(replace(mount)),
+      oneLine(dockerfile.text.slice(mount.start, mount.end), dockerfile.escape),
+    )
   }
   const names = stageNames(dockerfile)
-  for (const { mount, start, end } of reached.flatMap((stage) => stage.mounts)) {
-    labels.add(writeMount(replaceMount(mount)), oneLine(dockerfile.text.slice(start, end), dockerfile.escape))
-  }
   const caches = cacheMountsOf(dockerfile, reached)
   return {
-    dockerfile: rewriteDockerfile(dockerfile, replaceMount),
+    dockerfile: rewriteDockerfile(dockerfile, replace),
     context: contextTar(input.context),
     mounts,
+    secretSteps: steps.filter((_step, index) => placed[index]?.isReached === true),
     targets: [target, ...stagesToRead(reached, target)].map(({ index }) => names[index] ?? ''),
     labels,
     secretCommands: reached.flatMap((stage) => stage.mounts.map(({ command }) => command)),
@@ -280,30 +298,32 @@ function assemble(input: DockerfileInput, reading: Reading, workshop: Workshop):
   }
 }
 
-/** The opaque id, and a value of its own that the assembly's owner wipes. */
-function mountOf(
+/** What a mount is made from, and a value of its own that the assembly's owner wipes. */
+function sourceOf(
   id: string,
-  found: Resolved,
-  workshop: Workshop,
-): { readonly id: string; readonly value: SecretValue | undefined } {
-  switch (found.kind) {
+  found: Resolved | undefined,
+  { stored }: Workshop,
+): { readonly mount: MountSource; readonly value: SecretValue | undefined } {
+  const absent = { mount: { kind: 'absent', id }, value: undefined } as const
+  switch (found?.kind) {
     case 'value':
-      return { id: workshop.ids.given('value', found.value), value: copy(found.value) }
+      return { mount: { kind: 'given', id, value: found.value }, value: copy(found.value) }
     case 'stored': {
-      const held = workshop.stored.get(found.name)
-      if (held === undefined) return { id: workshop.ids.absent(id), value: undefined }
-      return { id: workshop.ids.stored(held), value: copy(held.value) }
+      const held = stored.get(found.name)
+      return held === undefined
+        ? absent
+        : { mount: { kind: 'stored', secret: held }, value: copy(held.value) }
     }
     case 'derived': {
-      const values = new Map([...workshop.stored].map(([name, { value }]) => [name, value]))
-      const versions = [...found.source.names]
-        .sort()
-        .map((name) => `${name}@${workshop.stored.get(name)?.version ?? ''}`)
-      const { value, shape } = found.source.make(values)
-      return { id: workshop.ids.derived('source', [shape, ...versions]), value }
+      const { value, shape } = found.source.make(
+        new Map([...stored].map(([name, secret]) => [name, secret.value])),
+      )
+      const secrets = heldOf(found.source.names, stored)
+      return { mount: { kind: 'derived', use: 'source', shape, secrets }, value }
     }
     case 'absent':
-      return { id: workshop.ids.absent(id), value: undefined }
+    case undefined:
+      return absent
   }
 }
 

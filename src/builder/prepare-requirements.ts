@@ -5,10 +5,10 @@
  * @packageDocumentation
  */
 
+import { createHash } from 'node:crypto'
 import { contextTar } from '../docker/context.js'
 import { Fault, faultOf, type Problem } from '../errors.js'
 import type { SecretName, SecretValue } from '../secret.js'
-import type { HeldSecret } from '../store/store.js'
 import {
   deliver,
   planDelivery,
@@ -23,6 +23,7 @@ import { MountLabels } from './mount-labels.js'
 import type { AssembledBuild, PreparedBuild, Workshop } from './prepared.js'
 import type { BaseFacts } from './probe.js'
 import type { RequirementsRequest } from './request.js'
+import { heldOf } from './step-choice.js'
 
 /** First Git that takes settings from `GIT_CONFIG_COUNT`: https://github.com/git/git/blob/master/Documentation/RelNotes/2.31.0.txt */
 const GIT_CONFIG_COUNT_SINCE = [2, 31] as const
@@ -92,9 +93,20 @@ async function assemble(
   const delivery = deliver(settled, list, values, { pythonVersion: facts.python })
   const labels = new MountLabels()
   const mounts = new Map<string, SecretValue>()
-  const recipeMounts = delivery.mounts.map((mount): InstallMount => {
-    const id = workshop.ids.derived(mount.kind, keyOf(mount, workshop.stored))
-    mounts.set(id, mount.value)
+  const secretSteps = await workshop.choose(
+    delivery.mounts.map(({ kind, shape, names }) => ({
+      kind: 'derived',
+      use: kind,
+      shape,
+      secrets: heldOf(names, workshop.stored),
+      command: installation(request, delivery),
+      stage: 0,
+    })),
+  )
+  const recipeMounts = delivery.mounts.map((mount, index): InstallMount => {
+    const { id, kept } = secretSteps[index] ?? missingStep()
+    if (kept) mount.value[Symbol.dispose]()
+    else mounts.set(id, mount.value)
     labels.add(id, labelOf(mount))
     if (mount.kind === 'git-credential') return { kind: mount.kind, id, scope: mount.scope }
     return mount.kind === 'netrc' ? { kind: mount.kind, id } : { kind: mount.kind, id, path: mount.path }
@@ -117,6 +129,7 @@ async function assemble(
     dockerfile: written.dockerfile,
     context: contextTar({ root, only: copy.map(({ from }) => from), files: listFiles(delivery) }),
     mounts,
+    secretSteps,
     targets: delivery.mode === 'filled' ? ['traceless-image', 'traceless-wheels'] : ['traceless-image'],
     labels,
     secretCommands: written.steps.map(({ command }) => command),
@@ -147,11 +160,17 @@ function readsHelpers({ git }: BaseFacts): boolean {
   return major > sinceMajor || (major === sinceMajor && minor >= sinceMinor)
 }
 
-/** What a mount is made from: its secrets with their versions, and the form they are given. */
-const keyOf = (mount: DeliveryMount, stored: ReadonlyMap<SecretName, HeldSecret>): readonly string[] => [
-  mount.shape,
-  ...[...mount.names].sort().map((name) => `${name}@${stored.get(name)?.version ?? ''}`),
-]
+/** Stands for what pip is told to install, and into what. */
+const installation = ({ base, apt = [] }: RequirementsRequest, { root, files }: Delivery): string => {
+  const lists = [...files].map(([path, bytes]) => [path, Buffer.from(bytes).toString('latin1')])
+  return createHash('sha256')
+    .update(JSON.stringify([base, apt, root, lists]))
+    .digest('hex')
+}
+
+const missingStep = (): never => {
+  throw new TypeError('a mount was given no id')
+}
 
 const labelOf = (mount: DeliveryMount): string =>
   mount.kind === 'git-credential'

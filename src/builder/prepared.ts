@@ -10,8 +10,8 @@ import type { Problem } from '../errors.js'
 import type { SecretName, SecretValue } from '../secret.js'
 import type { HeldSecret } from '../store/store.js'
 import type { ReadableCache } from './cache-mounts.js'
-import type { MountIds } from './mount-ids.js'
 import type { MountLabels } from './mount-labels.js'
+import type { SecretStep, StepMount } from './step-choice.js'
 
 /** A build whose request was checked against itself. It knows names, no values but those given at hand. */
 export interface PreparedBuild {
@@ -42,7 +42,8 @@ export interface EngineNeed {
 export interface Workshop {
   /** The live stored secrets that were asked for, by name. */
   readonly stored: ReadonlyMap<SecretName, HeldSecret>
-  readonly ids: MountIds
+  /** Gives mounts their ids, in the order in which they are given. */
+  choose(mounts: readonly StepMount[]): Promise<readonly SecretStep[]>
   /** An image of {@link PreparedBuild.images}, as the engine has it. */
   image(reference: string): ImageFacts
   /** What a base can do once some Debian packages are in it. */
@@ -53,8 +54,10 @@ export interface Workshop {
 export interface AssembledBuild {
   readonly dockerfile: string
   readonly context: () => AsyncIterable<Uint8Array>
-  /** Values by opaque id. Wiped by whoever asked for the assembly. */
+  /** Values by opaque id, but for steps that are to be kept. Wiped by whoever asked for the assembly. */
   readonly mounts: ReadonlyMap<string, SecretValue>
+  /** The mounts of all steps, those without a value too. */
+  readonly secretSteps: readonly SecretStep[]
   /** Stages to solve, the one asked for first. Names as the rewritten Dockerfile has them. */
   readonly targets: readonly string[]
   readonly labels: MountLabels

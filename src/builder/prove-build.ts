@@ -16,12 +16,17 @@ import type { AssembledBuild } from './prepared.js'
 import { prove } from './prove.js'
 import type { Report } from './report.js'
 import type { CheckedOptions } from './request.js'
+import type { StepRuns } from './step-runs.js'
 
 /** A build that ended, with everything its proof needs. */
 export interface EndedBuild {
   readonly engine: Engine
   readonly built: BuiltEvent
   readonly caches: ReadCaches
+  /** What the steps that mount secrets did. */
+  readonly runs: StepRuns
+  /** Versions that are searched for. */
+  readonly searched: ReadonlySet<string>
   readonly assembled: AssembledBuild
   /** Images on which the build stands. */
   readonly images: ReadonlyMap<string, ImageFacts>
@@ -63,9 +68,11 @@ export async function proveBuild(build: EndedBuild): Promise<Report> {
     unguarded: held.filter(({ guarded }) => !guarded).map(({ name }) => name),
     mustGuard: new Set([...build.served].filter((name) => !options.allowUnguarded.includes(name))),
     allow: options.allow,
+    steps: build.runs.rows(build.wording, { noCache: options.noCache }),
     doubts: [
       ...assembled.doubts,
       ...caches.doubts,
+      ...build.runs.doubts(build.wording, build.searched),
       ...built.divergent.map((name) => `The step "${build.wording(name)}" ran more than once.`),
     ],
     strict: options.strict,

@@ -19,6 +19,7 @@ import {
   type Report,
   type ReportFinding,
   type ReportLayer,
+  type ReportStep,
   type ReportUnread,
 } from './report.js'
 
@@ -48,6 +49,8 @@ export interface ProofSubject {
   readonly mustGuard: ReadonlySet<string>
   /** Findings that are accepted. */
   readonly allow: readonly AllowRule[]
+  /** The steps that mount secrets. Default: none are known. */
+  readonly steps?: readonly ReportStep[]
   /** Reasons known beforehand why nothing can be proven. */
   readonly doubts: readonly string[]
   readonly strict: boolean
@@ -80,6 +83,7 @@ export async function prove(subject: ProofSubject): Promise<Report> {
     unread,
     opaque: result.opaque,
     layers: judge.layers(findings, unread),
+    steps: subject.steps ?? [],
     guarded: needles.names,
     tooShort: shortNames(needles),
     unguarded: subject.unguarded,

@@ -83,7 +83,9 @@ export async function forget(
     readonly retired: RetiredMounts
   },
 ): Promise<void> {
-  await retired.add([...assembled.mounts.keys()])
+  // Those of kept steps too, for which nothing was served.
+  const mounts = assembled.secretSteps.filter(({ used }) => used.length > 0)
+  await retired.add(mounts.map(({ id }) => id))
   const commands = [...assembled.secretCommands, ...leaky.map(cacheRecord)]
   await engine.dropRecords({ commands, since }, AbortSignal.timeout(FORGET_MS))
 }

@@ -69,6 +69,28 @@ export interface ReportLayer {
   readonly state: 'clean' | 'proven' | 'leak' | 'inherited' | 'unread'
 }
 
+/**
+ * Why a step ran or was reused. Ran: `first` (no earlier run is known), `changed` (a secret of it has another version),
+ * `refreshed` (it was told to), `uncached` (no cache was to be used), `below` (something it depends on is another, or the
+ * engine no longer had it). Reused: `unchanged`, `kept` (although a secret was changed).
+ */
+export type StepReason = 'first' | 'changed' | 'refreshed' | 'uncached' | 'below' | 'unchanged' | 'kept'
+
+/** A step that mounts secrets, and what it was made with. */
+export interface ReportStep {
+  /** The step as the Dockerfile has it. */
+  readonly step: string
+  readonly state: 'ran' | 'reused'
+  readonly why: StepReason
+  readonly secrets: readonly {
+    readonly name: string
+    /** Id of the version, as `secrets versions` lists it; `null` for a value given at hand. */
+    readonly version: string | null
+    /** Whether that version was the live one when the build began. */
+    readonly live: boolean
+  }[]
+}
+
 /** The whole answer. */
 export interface Report {
   readonly version: typeof REPORT_VERSION
@@ -82,6 +104,8 @@ export interface Report {
   /** Content that is not opened because it cannot hold text in a usual form, such as pictures. */
   readonly opaque: readonly { readonly kind: string; readonly count: number; readonly bytes: number }[]
   readonly layers: readonly ReportLayer[]
+  /** The steps of the build that mount secrets; empty for an image that somebody else built. */
+  readonly steps: readonly ReportStep[]
   /** Names that were searched for. */
   readonly guarded: readonly string[]
   /** Names whose values are too short to search for. */

@@ -47,6 +47,13 @@ export interface BuildOptions {
   /** Such as `linux/arm64`. */
   readonly platform?: string
   readonly noCache?: boolean
+  /**
+   * What a changed secret does to the steps that mount it: `rebuild` (default) runs them again, `keep` reuses those that
+   * the engine still has; a step that has to run gets the live version.
+   */
+  readonly onRotate?: 'rebuild' | 'keep'
+  /** Secrets whose steps run again, by name; `all` for all of them. For what moves without a secret being changed. */
+  readonly refresh?: readonly string[]
   /** Look for a newer base image in its registry. */
   readonly pull?: boolean
   /** Ends the build after that time, in milliseconds. Default: none. */
@@ -167,6 +174,8 @@ export function checkOptions(request: BuildRequest): CheckedOptions {
     extraHosts: request.extraHosts ?? [],
     platform: request.platform,
     noCache: request.noCache ?? false,
+    onRotate: request.onRotate ?? 'rebuild',
+    refresh: request.refresh ?? [],
     pull: request.pull ?? false,
     timeoutMs: request.timeoutMs,
     guard: request.guard ?? 'environment',

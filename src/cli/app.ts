@@ -90,6 +90,7 @@ export function createApp(io: Io): App {
         usage: open.usage,
         verdicts: open.verdicts,
         retired: open.retired,
+        keeping: open.keeping,
         engine: () => app.engine(),
         credentials: dockerCredentials(io.env),
       })

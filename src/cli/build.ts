@@ -44,6 +44,8 @@ interface BuildFlags {
   readonly addHost?: readonly string[]
   readonly platform?: string
   readonly cache: boolean
+  readonly onRotate?: 'rebuild' | 'keep'
+  readonly refresh?: readonly string[]
   readonly pull?: boolean
   readonly timeout?: string
   readonly guard?: 'environment' | 'plan'
@@ -106,6 +108,14 @@ export const addBuild: AddCommand = (parent, app) => {
     .option('--add-host <name:address>', 'entry for /etc/hosts (repeatable)', repeatable)
     .option('--platform <platform>', 'such as linux/arm64')
     .option('--no-cache', 'run every step again')
+    .addOption(
+      new Option('--on-rotate <way>', 'what steps do whose secret was changed').choices(['rebuild', 'keep']),
+    )
+    .option(
+      '--refresh <name>',
+      'run the steps again that mount this secret, "all" for every secret (repeatable)',
+      repeatable,
+    )
     .option('--pull', 'look for newer base images')
     .option('--timeout <time>', 'end the build after that time, such as 90s, 10m or 1h')
     .addOption(
@@ -245,6 +255,8 @@ function optionsOf(flags: BuildFlags, io: Io): BuildOptions {
     extraHosts: flags.addHost ?? [],
     ...(flags.platform === undefined ? {} : { platform: flags.platform }),
     noCache: !flags.cache,
+    ...(flags.onRotate === undefined ? {} : { onRotate: flags.onRotate }),
+    refresh: flags.refresh ?? [],
     pull: flags.pull ?? false,
     ...(flags.timeout === undefined ? {} : { timeoutMs: timeOf(flags.timeout) }),
     ...(flags.guard === undefined ? {} : { guard: flags.guard }),

@@ -6,8 +6,16 @@
  */
 
 import { createColors } from 'picocolors'
-import type { Report, ReportFinding, ReportLayer, ReportUnread } from '../builder/report.js'
+import type {
+  Report,
+  ReportFinding,
+  ReportLayer,
+  ReportStep,
+  ReportUnread,
+  StepReason,
+} from '../builder/report.js'
 import { bytesText, durationText } from './print.js'
+import { shortVersion } from './table.js'
 
 /** Rows of findings and of unread things that are shown; JSON has them all. */
 const SHOWN = 20
@@ -21,6 +29,16 @@ const LAYER_MARKS: Readonly<Record<ReportLayer['state'], string>> = {
   leak: '✗ LEAK',
   inherited: '! in base',
   unread: '? unread',
+}
+
+const REASONS: Readonly<Record<StepReason, string>> = {
+  first: 'no earlier run of it is known',
+  changed: 'a secret of it was changed',
+  refreshed: 'it was to be refreshed',
+  uncached: 'no cache was to be used',
+  below: 'something it depends on is another, or the engine no longer had it',
+  unchanged: 'nothing of it changed',
+  kept: 'it was to be kept, though a secret of it was changed',
 }
 
 const VERDICTS: Readonly<Record<Report['verdict'], string>> = {
@@ -47,6 +65,7 @@ export function reportLines(report: Report, color: boolean): readonly string[] {
   if (report.tooShort.length > 0) lines.push(`  too short to be searched for: ${report.tooShort.join(', ')}`)
   if (report.unguarded.length > 0) lines.push(`  not searched for, by choice: ${report.unguarded.join(', ')}`)
   for (const { secret, path } of report.allow) lines.push(`  allowed: ${secret} in ${path}`)
+  for (const step of report.steps) lines.push(...stepLines(step, paint))
   for (const layer of report.layers) lines.push(layerLine(layer, paint))
   lines.push(...listed(report.findings, (finding) => paint.red(findingLine(finding))))
   lines.push(...listed(report.unread, (row) => paint.yellow(unreadLine(row))))
@@ -57,6 +76,22 @@ export function reportLines(report: Report, color: boolean): readonly string[] {
   lines.push(tone(paint.bold(`verdict: ${VERDICTS[report.verdict]}`)))
   for (const reason of report.reasons) lines.push(`  ${reason}`)
   return lines
+}
+
+/** A step that mounts secrets: what it did and why, then with which versions it was made. */
+function stepLines(
+  { step, state, why, secrets }: ReportStep,
+  paint: ReturnType<typeof createColors>,
+): readonly string[] {
+  const used = secrets.map(({ name, version, live }) =>
+    version === null
+      ? `${name} as given`
+      : `${name} version ${shortVersion(version)}${live ? '' : ' (an earlier one)'}`,
+  )
+  return [
+    `  ${state === 'ran' ? 'ran' : paint.cyan('reused')}: ${shortStep(step)}`,
+    paint.dim(`      ${[...used, REASONS[why]].join('; ')}`),
+  ]
 }
 
 function layerLine(

@@ -67,6 +67,11 @@ export interface BuildInput {
   readonly namedContexts?: ReadonlyMap<string, string>
   /** What `RUN --mount=type=secret` may ask for, by id. Any other id is answered "not found". */
   readonly mounts: ReadonlyMap<string, SecretValue>
+  /**
+   * Ids that no step may get a value for, not even the empty file of an optional mount: a step that asks for one fails,
+   * and `asked` is told before it does.
+   */
+  readonly withheld?: { readonly ids: ReadonlySet<string>; readonly asked: (id: string) => void }
   /** The stages to solve, all at once in one session; the first is the image that was asked for. Empty text: the last stage. */
   readonly targets: readonly string[]
   readonly buildArgs: ReadonlyMap<string, string>

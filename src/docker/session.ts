@@ -12,7 +12,7 @@ import { createServer } from 'node:http2'
 import { Code, ConnectError, type ConnectRouter, type HandlerContext } from '@connectrpc/connect'
 import { connectNodeAdapter } from '@connectrpc/connect-node'
 import { MAX_VALUE_BYTES, type SecretValue } from '../secret.js'
-import type { FindCredentials } from './engine.js'
+import type { BuildInput, FindCredentials } from './engine.js'
 import { Auth } from './proto/gen/auth_pb.js'
 import { FileSync } from './proto/gen/filesync_pb.js'
 import type { Packet } from './proto/gen/fsutil_pb.js'
@@ -35,6 +35,7 @@ export const secretsOnly = (mounts: ReadonlyMap<string, SecretValue>): SessionOf
 export interface SessionOffer {
   /** Secrets by the id that a mount names. Other ids are answered "not found". */
   readonly mounts: ReadonlyMap<string, SecretValue>
+  readonly withheld?: BuildInput['withheld']
   readonly dockerfile: Uint8Array
   readonly context: () => AsyncIterable<Uint8Array>
   readonly credentials: FindCredentials
@@ -124,7 +125,7 @@ function services(
       )
     },
   })
-  router.service(Secrets, { getSecret: ({ id }) => ({ data: secretBytes(offer.mounts, id, isSealed()) }) })
+  router.service(Secrets, { getSecret: ({ id }) => ({ data: secretBytes(offer, id, isSealed()) }) })
   router.service(Auth, {
     async credentials({ host }, context) {
       const found = await offer.credentials(host, context.signal)
@@ -141,10 +142,14 @@ function services(
 
 /** The engine asks for ids we never declared too (`HTTP_AUTH_HEADER_…`); those are "not found", quietly. */
 function secretBytes(
-  mounts: ReadonlyMap<string, SecretValue>,
+  { mounts, withheld }: Pick<SessionOffer, 'mounts' | 'withheld'>,
   id: string,
   sealed: boolean,
 ): Uint8Array<ArrayBuffer> {
+  if (withheld?.ids.has(id) === true) {
+    withheld.asked(id)
+    throw new ConnectError('this version is not served', Code.FailedPrecondition)
+  }
   if (sealed) throw new ConnectError('the session is closed for secrets', Code.FailedPrecondition)
   const value = mounts.get(id)
   if (value === undefined) throw new ConnectError('not found', Code.NotFound)

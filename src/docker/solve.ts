@@ -42,6 +42,7 @@ export async function* solve(
   using control = await openControl(transport)
   using session = await openSession(transport, {
     mounts: input.mounts,
+    ...(input.withheld === undefined ? {} : { withheld: input.withheld }),
     dockerfile: input.dockerfile,
     context: input.context,
     credentials: input.credentials,

@@ -18,7 +18,7 @@ const read = (text: string, buildArgs: Record<string, string> = {}): ReadDockerf
 
 /** Every secret mount gets the id `ID`, is required, and nothing else changes. */
 const rewritten = (text: string): string =>
-  rewriteDockerfile(read(text), (mount) => ({ ...mount, id: 'ID', required: true }))
+  rewriteDockerfile(read(text), ({ mount }) => ({ ...mount, id: 'ID', required: true }))
 
 const MOUNT = '--mount=type=secret,id=ID,target=/run/secrets/tok,required=true'
 

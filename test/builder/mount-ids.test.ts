@@ -15,7 +15,8 @@ const idsOf = (
   return mountIds(SecretValue.fromText(key), { storeId, environment }, new Set(retired))
 }
 const given = (ids: MountIds, text: string, kind = 'value'): string =>
-  ids.given(kind, SecretValue.fromText(text))
+  ids.given(kind, SecretValue.fromText(text), STEP)
+const STEP = { command: 'make', salt: '' }
 const STORED = { name: 'NAME', group: null, version: 'v1' }
 
 /** The same by hand: each part with its length before it, in four bytes. */
@@ -30,12 +31,17 @@ function slow(key: string, parts: readonly string[]): string {
 describe('B4: ids of mounts', () => {
   it('B4: are keyed digests of tenant, kind and what the mount is made from', () => {
     const ids = idsOf()
-    expect(ids.stored(STORED)).toBe(`s-${slow(KEY, ['store', 'main', 'stored', 'NAME', '', 'v1'])}`)
-    expect(given(ids, 'value')).toBe(`s-${slow(KEY, ['store', 'main', 'given:value', 'value'])}`)
-    expect(ids.derived('netrc', ['a', 'b'])).toBe(
-      `s-${slow(KEY, ['store', 'main', 'derived:netrc', 'a', 'b'])}`,
+    expect(ids.stored(STORED, STEP)).toBe(
+      `s-${slow(KEY, ['store', 'main', 'stored', 'NAME', '', 'v1', 'make', ''])}`,
     )
-    expect(ids.absent('NAME')).toBe(`s-${slow(KEY, ['store', 'main', 'absent', 'NAME'])}`)
+    expect(given(ids, 'value')).toBe(`s-${slow(KEY, ['store', 'main', 'given:value', 'value', 'make', ''])}`)
+    expect(ids.derived('netrc', ['a', 'b'], STEP)).toBe(
+      `s-${slow(KEY, ['store', 'main', 'derived:netrc', 'a', 'b', 'make', ''])}`,
+    )
+    expect(ids.absent('NAME', STEP)).toBe(`s-${slow(KEY, ['store', 'main', 'absent', 'NAME', 'make', ''])}`)
+    expect(ids.memoryKey('stored', ['NAME', ''], 'make')).toBe(
+      `m-${slow(KEY, ['store', 'main', 'memory:stored', 'NAME', '', 'make'])}`,
+    )
     expect(ids.cacheNamespace).toBe(`c-${slow(KEY, ['store', 'main', 'cache'])}`)
   })
 
@@ -47,20 +53,29 @@ describe('B4: ids of mounts', () => {
         idsOf({ storeId: 'other' }),
         idsOf({ environment: 'other' }),
       ].flatMap((ids) => [
-        ids.stored(STORED),
+        ids.stored(STORED, STEP),
         given(ids, 'NAME'),
-        ids.derived('NAME', ['v1']),
-        ids.absent('NAME'),
+        ids.derived('NAME', ['v1'], STEP),
+        ids.absent('NAME', STEP),
         ids.cacheNamespace,
       ]),
-      idsOf().stored({ ...STORED, name: 'OTHER' }),
-      idsOf().stored({ ...STORED, group: 'group' }),
-      idsOf().stored({ ...STORED, version: 'v2' }),
+      idsOf().stored({ ...STORED, name: 'OTHER' }, STEP),
+      idsOf().stored({ ...STORED, group: 'group' }, STEP),
+      idsOf().stored({ ...STORED, version: 'v2' }, STEP),
       given(idsOf(), 'other'),
       given(idsOf(), 'NAME', 'other'),
-      idsOf().derived('NAME', ['v2']),
-      idsOf().derived('OTHER', ['v1']),
-      idsOf().absent('OTHER'),
+      idsOf().derived('NAME', ['v2'], STEP),
+      idsOf().derived('OTHER', ['v1'], STEP),
+      idsOf().absent('OTHER', STEP),
+      ...[
+        { ...STEP, command: 'other' },
+        { ...STEP, salt: 'salt' },
+      ].flatMap((step) => [
+        idsOf().stored(STORED, step),
+        idsOf().given('NAME', SecretValue.fromText('v1'), step),
+        idsOf().derived('NAME', ['v1'], step),
+        idsOf().absent('NAME', step),
+      ]),
     ]
     expect(new Set(all).size).toBe(all.length)
   })
@@ -71,7 +86,7 @@ describe('B4: ids of mounts', () => {
       fc.property(parts, parts, (a, b) => {
         const ids = idsOf()
         const same = JSON.stringify(a) === JSON.stringify(b)
-        expect(ids.derived('x', a) === ids.derived('x', b)).toBe(same)
+        expect(ids.derived('x', a, STEP) === ids.derived('x', b, STEP)).toBe(same)
       }),
       { numRuns: process.env['TRACELESS_SOAK'] === '1' ? 20_000 : 300 },
     )
@@ -81,7 +96,12 @@ describe('B4: ids of mounts', () => {
     const retired: string[] = []
     for (let round = 0; round < 5; round += 1) {
       const ids = idsOf({ retired })
-      const fresh = [ids.stored(STORED), given(ids, 'value'), ids.derived('x', ['y']), ids.absent('NAME')]
+      const fresh = [
+        ids.stored(STORED, STEP),
+        given(ids, 'value'),
+        ids.derived('x', ['y'], STEP),
+        ids.absent('NAME', STEP),
+      ]
       for (const id of fresh) expect(retired).not.toContain(id)
       retired.push(...fresh)
     }

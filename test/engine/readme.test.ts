@@ -15,7 +15,7 @@ import { temporaryFolder, type Folder } from '../support/folder.js'
 import { randomToken } from '../support/tokens.js'
 
 const ROOT = resolve(import.meta.dirname, '../..')
-const IMAGES = ['app:1', 'tool:1', 'tool:2', 'tool:3', 'job:1']
+const IMAGES = ['app:1', 'tool:1', 'tool:2', 'tool:3', 'tool:4', 'tool:5', 'job:1']
 
 const token = randomToken('readme')
 let fixtures: Fixtures

@@ -84,6 +84,7 @@ export async function startBuilds({
       secrets: store.reader,
       usage: store.usage,
       verdicts: store.verdicts,
+      keeping: store.keeping,
       engine: async () =>
         dropsNoRecords ? { ...engine, dropRecords: async () => ({ dropped: 0, left: 0 }) } : engine,
       retired: retiresNothing ? { ...store.retired, add: async () => undefined } : store.retired,
