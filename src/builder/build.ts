@@ -53,7 +53,10 @@ export interface BuildControls {
   /** Default: nobody listens. */
   readonly onEvent?: Listener
   readonly signal?: AbortSignal
-  /** Awaited when the image is proven and before it gets its names. What it throws ends the build without a name. */
+  /**
+   * Awaited when the image is proven, each time before something of it leaves: its archive, its names, what is pushed. What it
+   * throws ends the build there.
+   */
   readonly beforeNaming?: () => Promise<void>
 }
 
@@ -302,16 +305,17 @@ async function run(running: Running): Promise<BuildResult> {
     }
     signal.throwIfAborted()
     const place = { engine, options, credentials: parts.credentials, onEvent, signal }
-    // Before anything leaves: what asks may still refuse.
     await running.beforeNaming()
     await giveArchive(image, place)
     // Before the name: an image that nobody can trace back to its secrets must not be there.
     const id = await recordUse(image, { ...running, steps: assembled.secretSteps })
     if (engine.keepsImages && options.tags.length > 0) {
+      await running.beforeNaming()
       await nameImage(image, place)
       named = image
     }
     onEvent({ type: 'built', image, tags: options.tags })
+    if (options.push) await running.beforeNaming()
     const pushed = options.push ? await pushImage(image, place) : []
     return { id, image, tags: options.tags, pushed, report, delivery: assembled.delivery }
   } catch (error) {

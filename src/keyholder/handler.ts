@@ -8,7 +8,8 @@
 
 import { Fault, FAULTS } from '../errors.js'
 import type { SecretName, SecretValue } from '../secret.js'
-import type { GivenBox, OpenGiven } from '../store/given-value.js'
+import type { LeasedBuild } from '../store/builds.js'
+import type { OpenGiven } from '../store/given-value.js'
 import { seal } from '../store/seal.js'
 import type { ReadScope, SecretReader } from '../store/store.js'
 import {
@@ -24,18 +25,6 @@ import {
   type Sealed,
   type ShownLease,
 } from './protocol.js'
-
-/** A build whose lease is live. */
-export interface LeasedBuild {
-  readonly environment: string
-  readonly groups: readonly string[]
-  /** `plan`: the image is searched for the values of the build alone, and its worker may not ask for all. */
-  readonly guard: 'environment' | 'plan'
-  /** Key under which the build was submitted; `null` where it brought no values. */
-  readonly submission: string | null
-  /** Values given at hand, sealed to the recipients of the store. */
-  readonly values: readonly { readonly name: string; readonly boxes: readonly GivenBox[] }[]
-}
 
 /** What the keyholder works with. */
 export interface KeyholderParts {
@@ -130,7 +119,7 @@ async function sealedFor(
     const given = []
     for (const { name, boxes } of leased.values) {
       const { environment, submission } = leased
-      using value = await openGiven({ store, environment, submission: submission ?? '', name }, boxes)
+      using value = await openGiven({ store, environment, submission, name }, boxes)
       given.push({ name, box: await sealTo(value, { kind: 'given', name }) })
     }
     // The store keeps these until it is closed: they are not ours to wipe.

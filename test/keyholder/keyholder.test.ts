@@ -4,9 +4,10 @@ import { describe, expect, it } from 'vitest'
 import { Fault } from '../../src/errors.js'
 import { askAt } from '../../src/keyholder/ask.js'
 import { leaseSecrets, type AskKeyholder } from '../../src/keyholder/client.js'
-import { keyholderHandler, type KeyholderAnswer, type LeasedBuild } from '../../src/keyholder/handler.js'
+import { keyholderHandler, type KeyholderAnswer } from '../../src/keyholder/handler.js'
 import { NAMES_PATH, OPEN_PATH, type ShownLease } from '../../src/keyholder/protocol.js'
 import { SecretValue } from '../../src/secret.js'
+import type { LeasedBuild } from '../../src/store/builds.js'
 import { givenValuePlace } from '../../src/store/given-value.js'
 import type { Store } from '../../src/store/open.js'
 import { seal } from '../../src/store/seal.js'
@@ -60,8 +61,9 @@ const PLAIN: LeasedBuild = {
   environment: 'main',
   groups: [],
   guard: 'environment',
-  submission: null,
+  submission: '',
   values: [],
+  worker: 'w',
 }
 const onlyTheLease = async (lease: ShownLease): Promise<LeasedBuild | null> =>
   Promise.resolve(
