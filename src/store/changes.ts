@@ -23,7 +23,7 @@ import {
   isThere,
   orNull,
   requireGroup,
-  saveSecret,
+  saveSecrets,
   stageChange,
   unknownSecrets,
   type Writer,
@@ -54,17 +54,17 @@ export async function unsetSecrets(
       if (row === undefined || !isThere(row)) continue
       const discardedStaged = row.live === null
       if (discardedStaged) {
-        await saveSecret(tx, writer, discardStaged(row))
+        await saveSecrets(tx, writer, [discardStaged(row)])
         events.push({ action: 'discard', ...eventPlace(row), version: row.staged_version })
       } else if (stage) {
         checkSecret(writer, row)
-        await saveSecret(tx, writer, stageChange(row, writer, null))
+        await saveSecrets(tx, writer, [stageChange(row, writer, null)])
         events.push({ action: 'stage-unset', ...eventPlace(row), version: row.live })
       } else {
         // This is the way out for a record that was tampered with, so it must not take over anything unchecked.
         await dropForged(tx, writer, row)
         const kept = writer.records.isStagedRight(row) ? row : discardStaged(row)
-        await saveSecret(tx, writer, { ...kept, live: null, updated_at: writer.now().toISOString() })
+        await saveSecrets(tx, writer, [{ ...kept, live: null, updated_at: writer.now().toISOString() }])
         events.push({ action: 'unset', ...eventPlace(row), version: row.live })
       }
       changed.push({ name, group: orNull(place.group), version: null, digest: null, discardedStaged })
@@ -97,14 +97,10 @@ export async function deployStaged(
       tx,
       rows.map((row) => row.staged_version),
     )
+    const updated_at = writer.now().toISOString()
     const changed: ChangedSecret[] = []
     for (const row of rows) {
       const version = checkedVersion(writer, row, { id: row.staged_version, among: versions })
-      await saveSecret(tx, writer, {
-        ...discardStaged(row),
-        live: row.staged_version,
-        updated_at: writer.now().toISOString(),
-      })
       changed.push({
         name: row.name as SecretName,
         group: orNull(row.group_name),
@@ -113,6 +109,11 @@ export async function deployStaged(
         discardedStaged: false,
       })
     }
+    await saveSecrets(
+      tx,
+      writer,
+      rows.map((row) => ({ ...discardStaged(row), live: row.staged_version, updated_at })),
+    )
     await recordEvents(
       tx,
       writer,
@@ -158,7 +159,7 @@ export async function rollbackSecret(
         hint: `The last ${KEPT_VERSIONS} values of a secret are kept. Set it again.`,
       })
     }
-    await saveSecret(tx, writer, { ...row, live: version, updated_at: writer.now().toISOString() })
+    await saveSecrets(tx, writer, [{ ...row, live: version, updated_at: writer.now().toISOString() }])
     await recordEvents(tx, writer, [{ action: 'rollback', ...eventPlace(row), version }])
     return {
       changed: [{ name, group: orNull(place.group), version, digest: found.digest, discardedStaged: false }],

@@ -10,6 +10,7 @@ import type { SecretName } from '../secret.js'
 import type { HistoryEntry, SecretAdmin } from './admin.js'
 import type { Database, Statements } from './database.js'
 import { environmentName, groupName } from './names.js'
+import { checkMax } from './page.js'
 import type { EventTable } from './schema.js'
 
 /** Entries of a history when no number is asked for. */
@@ -52,6 +53,7 @@ export async function readHistory(
   database: Database,
   { environment, group, name, max = HISTORY_LENGTH }: NonNullable<Parameters<SecretAdmin['history']>[0]> = {},
 ): Promise<readonly HistoryEntry[]> {
+  checkMax(max)
   const inGroup = group === undefined || group === null ? '' : groupName(group)
   const rows = await database.read((tx) =>
     tx

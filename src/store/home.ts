@@ -20,6 +20,12 @@ import { SecretValue } from '../secret.js'
 /** The process's environment variables, or a stand-in. */
 export type Variables = Readonly<Record<string, string | undefined>>
 
+/** A variable's text; `null` where it is not set or blank. */
+export const given = (variables: Variables, name: string): string | null => {
+  const text = variables[name]
+  return text === undefined || text.trim() === '' ? null : text
+}
+
 /** Paths of one home. */
 export interface Home {
   readonly folder: string
@@ -29,6 +35,8 @@ export interface Home {
   readonly identity: string
   /** The new private key of a rotation that has not ended. 0600. */
   readonly nextIdentity: string
+  /** Lock of those who change the identity or the pins. It holds nothing. */
+  readonly lock: string
   /** Keys for writing to the store of that id. 0600. */
   writer(storeId: string): string
   /** What is pinned of the store of that id. */
@@ -46,8 +54,8 @@ const OTHERS = 0o077
  * (https://specifications.freedesktop.org/basedir-spec/latest/), which says to ignore relative paths.
  */
 export function homeOf(variables: Variables): Home {
-  const own = variables['TRACELESS_HOME']
-  if (own !== undefined && own !== '') return homeAt(own)
+  const own = given(variables, 'TRACELESS_HOME')
+  if (own !== null) return homeAt(own)
   const data = variables['XDG_DATA_HOME']
   return homeAt(
     join(data !== undefined && isAbsolute(data) ? data : join(homedir(), '.local', 'share'), 'traceless'),
@@ -61,6 +69,7 @@ export function homeAt(folder: string): Home {
     database: join(folder, 'store.db'),
     identity: join(folder, 'identity'),
     nextIdentity: join(folder, 'identity.next'),
+    lock: join(folder, 'identity.lock'),
     writer: (storeId) => join(folder, 'stores', storeId, 'writer'),
     pins: (storeId) => join(folder, 'stores', storeId, 'pins.json'),
   }

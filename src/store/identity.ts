@@ -17,7 +17,7 @@
 import { Fault } from '../errors.js'
 import { runProgram } from '../process.js'
 import { SecretValue } from '../secret.js'
-import { readKeyFile, writeFileWhole, type Home, type Variables } from './home.js'
+import { given, readKeyFile, writeFileWhole, type Home, type Variables } from './home.js'
 import { createKeyPair, keyIdOf, publicKeyOf, X25519_BYTES, type KeyPair } from './seal.js'
 
 const PRIVATE = 'traceless-identity-1.'
@@ -245,11 +245,6 @@ function identityBytes({
 function decodeKey(text: string): Buffer | null {
   const bytes = Buffer.from(text, 'base64url')
   return bytes.length === X25519_BYTES && bytes.toString('base64url') === text ? bytes : null
-}
-
-const given = (variables: Variables, name: string): string | null => {
-  const text = variables[name]
-  return text === undefined || text.trim() === '' ? null : text
 }
 
 const invalid = (): Fault =>

@@ -5,7 +5,6 @@
  * @packageDocumentation
  */
 
-import { Fault } from '../errors.js'
 import type { SecretName } from '../secret.js'
 import type {
   EnvironmentEntry,
@@ -18,7 +17,8 @@ import type {
   VersionEntry,
 } from './admin.js'
 import type { Database, Statements } from './database.js'
-import { environmentName, groupName } from './names.js'
+import { environmentName } from './names.js'
+import { checkMax, findPage, timeText } from './page.js'
 import type { RecordSeal } from './records.js'
 import type { GroupTable, SecretTable, UsageTable, VersionTable } from './schema.js'
 import {
@@ -160,9 +160,7 @@ export async function listGroups(
       .$if(environment !== undefined, (query) =>
         query.where('environment', '=', environmentName(environment ?? '')),
       )
-      .$if(createdBefore !== undefined, (query) =>
-        query.where('created_at', '<', createdBefore?.toISOString() ?? ''),
-      )
+      .$if(createdBefore !== undefined, (query) => query.where('created_at', '<', timeText(createdBefore)))
       .orderBy('created_at', 'desc')
       .orderBy('environment')
       .orderBy('name')
@@ -257,38 +255,6 @@ async function groupEntry(tx: Statements, row: GroupTable): Promise<GroupEntry> 
   }
 }
 
-async function findPage(
-  tx: Statements,
-  { environment, group, max, createdBefore, after }: ListQuery,
-): Promise<readonly SecretTable[]> {
-  const inGroup = group === undefined || group === null ? '' : groupName(group)
-  return await tx
-    .selectFrom('secret')
-    .selectAll()
-    .where((is) => is.or([is('live', 'is not', null), is('staged', 'is not', null)]))
-    .$if(environment !== undefined, (query) =>
-      query.where('environment', '=', environmentName(environment ?? '')),
-    )
-    .$if(group !== undefined, (query) => query.where('group_name', '=', inGroup))
-    .$if(createdBefore !== undefined, (query) =>
-      query.where('created_at', '<', createdBefore?.toISOString() ?? ''),
-    )
-    .$if(after !== undefined, (query) =>
-      query.where((is) => {
-        const at = after?.createdAt.toISOString() ?? ''
-        const place = is.refTuple('environment', 'group_name', 'name')
-        const last = is.tuple(after?.environment ?? '', after?.group ?? '', String(after?.name))
-        return is.or([is('created_at', '<', at), is.and([is('created_at', '=', at), is(place, '>', last)])])
-      }),
-    )
-    .orderBy('created_at', 'desc')
-    .orderBy('environment')
-    .orderBy('group_name')
-    .orderBy('name')
-    .$if(max !== undefined, (query) => query.limit(max ?? 0))
-    .execute()
-}
-
 /** `shown` lends exposure and guard to an entry that has no version of its own. */
 function entryOf(
   row: SecretTable,
@@ -311,12 +277,6 @@ function entryOf(
     createdBy: row.created_by,
     updatedAt: new Date((status === 'staged' ? row.staged_at : null) ?? row.updated_at),
     lastUsedAt: row.last_used_at === null ? null : new Date(row.last_used_at),
-  }
-}
-
-function checkMax(max: number | undefined): void {
-  if (max !== undefined && (!Number.isInteger(max) || max < 1)) {
-    throw new Fault('REQUEST_INVALID', 'The number of entries to list is not a whole number above 0.')
   }
 }
 

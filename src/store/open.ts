@@ -17,7 +17,7 @@ import type { BuildRecords } from './builds.js'
 import { clockOf } from './clock.js'
 import type { Database } from './database.js'
 import { readEarlier } from './earlier-versions.js'
-import { codeOf, homeAt, homeOf, type Home, type Variables } from './home.js'
+import { codeOf, given, homeAt, homeOf, type Home, type Variables } from './home.js'
 import { givenOpener, type OpenGiven } from './given-value.js'
 import { createIdentityFile, identitySource, loadIdentity, saveIdentity } from './identity.js'
 import { createRootKey, deriveKeys, rootMark, type WriterKeys } from './keys.js'
@@ -30,7 +30,7 @@ import { recordSeal } from './records.js'
 import { identityAdmin, type IdentityAdmin } from './rotation.js'
 import { retiredMountStore, type RetiredMountStore } from './retired.js'
 import { CHANGES_PER_HOUR } from './setting.js'
-import { openSqlite } from './sqlite.js'
+import { lockFile, openSqlite } from './sqlite.js'
 import { secretAdmin } from './store-admin.js'
 import { secretReader } from './store-reader.js'
 import { stepMemory } from './steps.js'
@@ -98,8 +98,8 @@ export interface Store extends AsyncDisposable {
 export async function openStore(options: StoreOptions): Promise<Store> {
   const { env: variables, now = () => new Date(), actor = currentActor(), withoutIdentity = false } = options
   const home = options.home === undefined ? homeOf(variables) : homeAt(options.home)
-  const url = options.database ?? variables['TRACELESS_DATABASE'] ?? ''
-  const database = url === '' ? await openSqlite(home.database) : await openPostgres(url)
+  const url = options.database ?? given(variables, 'TRACELESS_DATABASE')
+  const database = url === null ? await openSqlite(home.database) : await openPostgres(url)
   try {
     await migrate(database)
     const storeId =
@@ -185,6 +185,7 @@ async function createStore({
   actor: string
   now: () => Date
 }): Promise<string> {
+  using _alone = await lockFile(home.lock)
   if (identitySource(variables) === 'file') await createIdentityFile(home)
   using identity = await loadIdentity(home, variables)
   const key = identity?.keys[0]
@@ -232,6 +233,7 @@ async function writerKeysOf(
   const pins = await readPins(home, storeId)
   if (found !== null && pins !== null) return found
   found?.[Symbol.dispose]()
+  using _alone = await lockFile(home.lock)
   using opened = await open()
   if (pins === null) {
     const recipients = (await database.read(findRecipients)).map(({ keyId }) => keyId)

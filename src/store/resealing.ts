@@ -6,10 +6,11 @@
  * @packageDocumentation
  */
 
+import type { Expression, ExpressionBuilder } from 'kysely'
 import type { Database, Statements } from './database.js'
 import type { Opened } from './opening.js'
 import { recordSeal, type SecretKey } from './records.js'
-import type { SealedTable } from './schema.js'
+import type { SealedTable, Tables } from './schema.js'
 import { seal } from './seal.js'
 import { boxRow } from './secret-rows.js'
 import { openValue } from './store-reader.js'
@@ -63,23 +64,33 @@ async function findUnsealed(
     )
     .where('key_id', '!=', to.keyId)
     .where('sealed.version', '>', after)
-    .where((is) =>
-      is.not(
-        is.exists(
-          is
-            .selectFrom('sealed as done')
-            .select('done.version')
-            .whereRef('done.version', '=', 'sealed.version')
-            .where('done.key_id', '=', to.keyId),
-        ),
-      ),
-    )
+    .where((is) => is.not(is.exists(boxFor(is, to.keyId))))
     .orderBy('sealed.version')
     .limit(BATCH)
     .execute()
   // An identity with several keys finds some versions more than once.
   return boxes.filter(({ version }, at) => version !== boxes[at - 1]?.version)
 }
+
+/** Whether a value is kept that is not sealed to that key, though to others. */
+export async function isAnythingUnsealed(tx: Statements, keyId: string): Promise<boolean> {
+  const one = await tx
+    .selectFrom('sealed')
+    .innerJoin('version', 'version.id', 'sealed.version')
+    .select('version.id')
+    .where((is) => is.not(is.exists(boxFor(is, keyId))))
+    .limit(1)
+    .executeTakeFirst()
+  return one !== undefined
+}
+
+/** The box of the same version for that key. */
+const boxFor = (is: ExpressionBuilder<Tables, 'sealed'>, keyId: string): Expression<unknown> =>
+  is
+    .selectFrom('sealed as done')
+    .select('done.version')
+    .whereRef('done.version', '=', 'sealed.version')
+    .where('done.key_id', '=', keyId)
 
 async function sealBatch(
   { database, storeId, opened, to }: Resealing,

@@ -5,7 +5,8 @@
  * to a new recipient in small transactions, a new recipient counts as `active`
  * only when nothing is missing, and an old one goes only after that. What the
  * home pins is widened before the database changes and narrowed afterwards, so
- * that writers go on meanwhile.
+ * that writers go on meanwhile. Of one home only one process at a time does any
+ * of this: two rotations at once would each take what the other needs.
  *
  * The root key stays when the identity is rotated: digests, mount ids and
  * verdicts do not change with it.
@@ -30,8 +31,9 @@ import { rootMark } from './keys.js'
 import { openKeys, type Opened, type OpeningPlace } from './opening.js'
 import { readPins, writePins } from './pins.js'
 import { checkPinned, findRecipients, sealRoot, type Recipient } from './recipients.js'
-import { sealEverything } from './resealing.js'
+import { isAnythingUnsealed, sealEverything } from './resealing.js'
 import { createKeyPair, keyIdOf } from './seal.js'
+import { lockFile } from './sqlite.js'
 
 /** One who can open the store, as a list shows it. */
 export interface RecipientEntry {
@@ -119,12 +121,21 @@ export function identityAdmin(parts: IdentityParts): IdentityAdmin {
       return publicKeyOfIdentity(identity)
     },
     async addRecipient(publicKey) {
+      using _alone = await lockFile(parts.home.lock)
       using opened = await openKeys(parts)
       return await join(parts, opened, parsePublicKey(publicKey))
     },
-    removeRecipient: (fingerprint) => leave(parts, fingerprint),
-    rotate: () => rotateIdentity(parts),
+    async removeRecipient(fingerprint) {
+      using _alone = await lockFile(parts.home.lock)
+      await leave(parts, fingerprint)
+    },
+    async rotate() {
+      requireOwnFile(parts)
+      using _alone = await lockFile(parts.home.lock)
+      return await rotateIdentity(parts)
+    },
     async trust(fingerprints) {
+      using _alone = await lockFile(parts.home.lock)
       using opened = await openKeys(parts)
       const found = await parts.database.read(findRecipients)
       const root = rootMark(opened.root)
@@ -139,19 +150,22 @@ export function identityAdmin(parts: IdentityParts): IdentityAdmin {
   }
 }
 
+/** @throws {@link Fault} `IDENTITY_INVALID` where the identity is not a file of the home. */
+function requireOwnFile({ variables }: IdentityParts): void {
+  if (identitySource(variables) === 'file') return
+  throw new Fault(
+    'IDENTITY_INVALID',
+    'The identity is not a file of this home, so it cannot be exchanged here.',
+    {
+      hint: 'Make a new one elsewhere, then "traceless identity add" and "traceless identity remove".',
+    },
+  )
+}
+
 async function rotateIdentity(
   parts: IdentityParts,
 ): Promise<{ readonly fingerprint: string; readonly resealed: number }> {
   const { home, storeId } = parts
-  if (identitySource(parts.variables) !== 'file') {
-    throw new Fault(
-      'IDENTITY_INVALID',
-      'The identity is not a file of this home, so it cannot be exchanged here.',
-      {
-        hint: 'Make a new one elsewhere, then "traceless identity add" and "traceless identity remove".',
-      },
-    )
-  }
   using opened = await openKeys(parts)
   await createNextIdentity(home, opened.identity)
   using both = await loadIdentity(home, {})
@@ -211,9 +225,14 @@ async function join(
     }
   })
   const resealed = await sealEverything({ database, storeId, opened, to: { keyId, publicKey } })
-  await database.write((tx) =>
-    tx.updateTable('recipient').set({ state: 'active' }).where('key_id', '=', keyId).execute(),
-  )
+  await database.write(async (tx) => {
+    if (await isAnythingUnsealed(tx, keyId)) {
+      throw new Fault('IDENTITY_INVALID', 'Not every value could be sealed to the new key.', {
+        hint: 'The identity used here does not open all of the store, or someone removed it meanwhile. Nothing is lost: use an identity that opens everything.',
+      })
+    }
+    await tx.updateTable('recipient').set({ state: 'active' }).where('key_id', '=', keyId).execute()
+  })
   return { fingerprint: keyId, resealed }
 }
 

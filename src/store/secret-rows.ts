@@ -176,19 +176,48 @@ export function stageChange(row: SecretTable, writer: Writer, version: string | 
   }
 }
 
-/** Writes a row with new codes. What it says must have been checked. */
-export async function saveSecret(tx: Statements, { records }: Writer, row: SecretTable): Promise<void> {
-  const { environment, group_name, name, ...columns } = {
+/** Writes rows with new codes. What they say must have been checked. */
+export async function saveSecrets(
+  tx: Statements,
+  { records }: Writer,
+  rows: readonly SecretTable[],
+): Promise<void> {
+  const coded = rows.map((row) => ({
     ...row,
     live_code: records.liveCode(row),
     staged_code: row.staged === null ? null : records.stagedCode(row),
+  }))
+  for (const some of chunks(coded)) {
+    await tx
+      .insertInto('secret')
+      .values(some)
+      .onConflict((conflict) =>
+        conflict
+          .columns(['environment', 'group_name', 'name'])
+          .doUpdateSet((is) =>
+            Object.fromEntries(CHANGING.map((column) => [column, is.ref(`excluded.${column}`)])),
+          ),
+      )
+      .execute()
   }
-  await tx
-    .insertInto('secret')
-    .values({ environment, group_name, name, ...columns })
-    .onConflict((conflict) => conflict.columns(['environment', 'group_name', 'name']).doUpdateSet(columns))
-    .execute()
 }
+
+/** Columns of a secret that are not its key. */
+const CHANGING = [
+  'live',
+  'live_code',
+  'staged',
+  'staged_version',
+  'staged_base',
+  'staged_at',
+  'staged_by',
+  'staged_code',
+  'versions',
+  'created_at',
+  'created_by',
+  'updated_at',
+  'last_used_at',
+] as const satisfies readonly Exclude<keyof SecretTable, keyof SecretKey>[]
 
 /** A row of sealed bytes with its code. */
 export function boxRow(records: RecordSeal, row: Omit<SealedTable, 'code'>): SealedTable {

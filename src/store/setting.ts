@@ -31,7 +31,7 @@ import {
   NOTHING_STAGED,
   orNull,
   requireGroup,
-  saveSecret,
+  saveSecrets,
   stageChange,
   type Place,
   type Writer,
@@ -244,7 +244,7 @@ async function setAll(
   for (const some of chunks(prepared.flatMap(({ boxes }) => boxes))) {
     await tx.insertInto('sealed').values(some).execute()
   }
-  for (const row of rows) await saveSecret(tx, writer, row)
+  await saveSecrets(tx, writer, rows)
   await dropOldValues(tx, rows)
   await recordEvents(tx, writer, events)
   return { changed, missing: [] }

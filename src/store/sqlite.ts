@@ -116,6 +116,30 @@ export async function openSqlite(path: string): Promise<Database> {
   }
 }
 
+/**
+ * Takes a lock that is a file, after whoever has it. It goes with the process that holds it, however that ends; Node has no
+ * other lock of that kind.
+ *
+ * @returns what gives it back.
+ * @throws {@link Fault} `STORE_UNAVAILABLE` when another one has it for longer than {@link BUSY_TIMEOUT_MS}.
+ */
+export async function lockFile(path: string): Promise<Disposable> {
+  const openConnection = await loadDriver()
+  await createFile(path)
+  try {
+    const connection = openConnection(path, { timeout: 0 })
+    await whenFree(() => connection.exec('begin exclusive'))
+    return {
+      [Symbol.dispose]() {
+        connection.exec('rollback')
+        connection.close()
+      },
+    }
+  } catch (error) {
+    throw sqliteFault(error) ?? error
+  }
+}
+
 /** A fault for an error of SQLite; `null` for any other error. Recognised by result code, which is the same in both drivers. */
 export function sqliteFault(error: unknown): Fault | null {
   const code = resultCode(error)
@@ -144,13 +168,9 @@ async function createFile(path: string): Promise<void> {
   } catch (error) {
     const code = codeOf(error)
     if (code === 'EEXIST') return
-    throw new Fault(
-      'STORE_UNAVAILABLE',
-      `The store ${path} cannot be made: the system answers ${String(code)}.`,
-      {
-        cause: error,
-      },
-    )
+    throw new Fault('STORE_UNAVAILABLE', `${path} cannot be made: the system answers ${String(code)}.`, {
+      cause: error,
+    })
   }
 }
 

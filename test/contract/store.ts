@@ -188,15 +188,39 @@ export function storeContract(kind: string, make: () => Promise<TestStore>): voi
         await store.admin.set(MAIN, changes(values))
         await store.admin.groups.create({ ...MAIN, name: 'g' }, changes(values))
         await store.admin.set({ environment: 'other' }, changes(values))
-        const all = await store.admin.list()
-        const paged: SecretEntry[] = []
-        for (;;) {
-          const page = await store.admin.list({ max: 4, after: paged.at(-1) })
-          if (page.length === 0) break
-          paged.push(...page)
+        test.clock.pass(1000)
+        await store.admin.set({ environment: 'newer' }, changes(values))
+        for (const [query, count] of [
+          [{}, 36],
+          [MAIN, 18],
+          [{ ...MAIN, group: 'g' }, 9],
+          [{ createdBefore: test.clock.now() }, 27],
+        ] as const) {
+          const all = await store.admin.list(query)
+          const paged: SecretEntry[] = []
+          for (;;) {
+            const page = await store.admin.list({ ...query, max: 4, after: paged.at(-1) })
+            expect(page.length).toBeLessThanOrEqual(4)
+            if (page.length === 0) break
+            paged.push(...page)
+          }
+          expect(paged).toHaveLength(count)
+          expect(paged).toEqual(all)
         }
-        expect(paged).toHaveLength(27)
-        expect(paged).toEqual(all)
+      })
+
+      it('S3: gives no page of a length or a time that is none', async () => {
+        await using test = await make()
+        const { admin } = await test.open()
+        const name = names('A')[0] ?? never()
+        for (const max of [0, -1, 1.5, NaN]) {
+          await faultFrom(admin.list({ max }), 'REQUEST_INVALID')
+          await faultFrom(admin.groups.list({ max }), 'REQUEST_INVALID')
+          await faultFrom(admin.history({ max }), 'REQUEST_INVALID')
+          await faultFrom(admin.usage({ ...MAIN, name, max }), 'REQUEST_INVALID')
+        }
+        await faultFrom(admin.list({ createdBefore: new Date(NaN) }), 'REQUEST_INVALID')
+        await faultFrom(admin.groups.list({ createdBefore: new Date(NaN) }), 'REQUEST_INVALID')
       })
 
       it('S3: setting to compare digests is limited for each name, whatever group, and recorded', async () => {
@@ -885,6 +909,49 @@ export function storeContract(kind: string, make: () => Promise<TestStore>): voi
         )
         const after = await again.reader.keys()
         expect(after.mount.use((bytes) => Buffer.from(bytes).toString('hex'))).toBe(mount)
+      })
+
+      it('S10: rotations that come at once lose nothing', async () => {
+        await using test = await make()
+        const stores = [await test.open(), await test.open(), await test.open()]
+        const [first = never()] = stores
+        await first.admin.set(MAIN, changes({ A: 'kept' }))
+        await Promise.all(
+          stores.map(async (store) => {
+            for (let times = 0; times < 4; times += 1) await store.identity.rotate()
+          }),
+        )
+        const again = await test.open()
+        expect(await again.identity.recipients()).toMatchObject([{ ready: true, pinned: true }])
+        expect(await readAll(again)).toEqual({ A: 'kept' })
+        expect((await again.admin.history()).filter(({ action }) => action === 'add-recipient')).toHaveLength(
+          12,
+        )
+      })
+
+      it('S10: who opens only a part of the store makes no recipient that counts as one', async () => {
+        await using test = await make()
+        await using other = await make()
+        const store = await test.open()
+        const [whole = never()] = (await store.admin.set(MAIN, changes({ A: '1' }))).changed
+        const second = await other.open()
+        const { fingerprint } = await store.identity.addRecipient(await second.identity.exportPublic())
+        await store.admin.set(MAIN, changes({ B: '2' }))
+        const tables = await test.tables()
+        await tables.write((tx) =>
+          tx
+            .deleteFrom('sealed')
+            .where('version', '=', whole.version ?? '')
+            .where('key_id', '!=', fingerprint)
+            .execute(),
+        )
+        await tables.close()
+        await faultFrom(store.identity.rotate(), 'IDENTITY_INVALID')
+        const ready = (await store.identity.recipients()).filter((entry) => entry.ready)
+        expect(ready).toHaveLength(2)
+        const identity = (await identityText(other.home)).replace(/traceless-store-1\S*/g, '')
+        const asOther = await test.open({ env: { TRACELESS_IDENTITY: identity } })
+        expect(await readAll(asOther)).toEqual({ A: '1', B: '2' })
       })
 
       it('S10: several recipients: each reads everything, until it is removed', async () => {

@@ -156,8 +156,8 @@ async function* processFiles(): AsyncGenerator<NamedBytes> {
   }
 }
 
-/** A process may end between being listed and being read, and the kernel's own have no environment. */
-function unlessGone(error: NodeJS.ErrnoException): undefined {
+/** A process may end, and a file go, between being listed and being read; the kernel's own processes have no environment. */
+export function unlessGone(error: NodeJS.ErrnoException): undefined {
   if (error.code === 'ENOENT' || error.code === 'ESRCH' || error.code === 'EACCES') return undefined
   throw error
 }
