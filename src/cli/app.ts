@@ -24,6 +24,8 @@ export interface App {
   status: number
   /** Means that server, whatever `TRACELESS_SERVER` says. */
   useServer(address: string): void
+  /** Means the store in that PostgreSQL database, whatever the variables say. */
+  useDatabase(url: string): void
   /** Whether a server is meant. */
   readonly isRemote: boolean
   /** The store of this machine, whose values can be opened. @throws {@link Fault} `REQUEST_INVALID` where a server is meant. */
@@ -52,18 +54,25 @@ export function createApp(io: Io): App {
   let engine: Promise<Engine> | undefined
   let server: Promise<MeantServer> | undefined
   let address = io.env['TRACELESS_SERVER'] ?? ''
+  let database: string | undefined
   const meant = (): Promise<MeantServer> => (server ??= openServer(io, address))
   const app: App = {
     io,
     standIns: new Set(),
     status: 0,
     useServer: (text) => (address = text),
+    useDatabase(url) {
+      database = url
+      address = ''
+    },
     get isRemote() {
       return address !== ''
     },
     async store() {
       if (app.isRemote) throw localOnly()
-      return await (store ??= import('../store/open.js').then(({ openStore }) => openStore({ env: io.env })))
+      return await (store ??= import('../store/open.js').then(({ openStore }) =>
+        openStore({ env: io.env, database }),
+      ))
     },
     async admin() {
       if (!app.isRemote) return (await app.store()).admin

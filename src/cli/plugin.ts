@@ -10,6 +10,7 @@ import { addBuild } from './build.js'
 import { quietProgram } from './command.js'
 import { addScan } from './scan.js'
 import { addServerOption } from './server.js'
+import { addStoreChoice } from './store-choice.js'
 import { VERSION } from './version.js'
 
 /** What the plugin answers when Docker asks who it is: the fields of cli-plugins/metadata in docker/cli. */
@@ -64,5 +65,6 @@ export function createPlugin(app: App): Command {
   const program = quietProgram('docker traceless').description(METADATA.ShortDescription).version(VERSION)
   for (const add of [addBuild, addScan]) add(program, app)
   addServerOption(program, app)
+  addStoreChoice(program, app)
   return program
 }

@@ -22,6 +22,7 @@ import { addRun } from './run.js'
 import { addScan } from './scan.js'
 import { addSecrets } from './secrets.js'
 import { addServerOption } from './server.js'
+import { addStoreChoice } from './store-choice.js'
 import { addUsage } from './usage.js'
 import { VERSION } from './version.js'
 
@@ -52,5 +53,6 @@ export function createProgram(app: App): Command {
     .version(VERSION)
   for (const add of COMMANDS) add(program, app)
   addServerOption(program, app)
+  addStoreChoice(program, app)
   return program
 }

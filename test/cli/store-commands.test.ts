@@ -56,6 +56,42 @@ describe('S2: environments', () => {
   })
 })
 
+describe('the database', () => {
+  it('is what --database names, before the variable', async () => {
+    await using shell = await openShell()
+    for (const words of [
+      ['secrets', 'list'],
+      ['groups', 'info', 'g'],
+      ['environments', 'list'],
+      ['usage', 'A'],
+      ['history'],
+      ['identity', 'list'],
+    ]) {
+      const ran = await shell.run([...words, '--database', 'mysql://u:canary@h/d'])
+      expect(ran, words.join(' ')).toMatchObject({ status: 2, out: '' })
+      expect(ran.err).toContain('PostgreSQL URL')
+      expect(ran.err).not.toContain('canary')
+    }
+    const both = { env: { TRACELESS_DATABASE: 'postgres://127.0.0.1:1/x' } }
+    expect((await shell.run(['secrets', 'list', '--database', ''], both)).status).toBe(2)
+    expect((await shell.run(['secrets', 'list'], both)).status).toBe(7)
+    expect((await shell.run(['secrets', 'list'])).status).toBe(0)
+  })
+
+  it('can be named for every command that opens the store, and for no other', async () => {
+    await using shell = await openShell()
+    const { out } = await shell.run(['completion', 'bash'])
+    const offered = (words: string): boolean =>
+      new RegExp(`^ +'traceless ${words}'\\).*--database`, 'm').test(out)
+    for (const words of ['build', 'scan', 'run', 'exec', 'pip', 'redact', 'secrets set', 'identity rotate']) {
+      expect(offered(words), words).toBe(true)
+    }
+    for (const words of ['completion', 'identity create', 'identity export-public', 'secrets']) {
+      expect(offered(words), words).toBe(false)
+    }
+  })
+})
+
 describe('S7: groups', () => {
   it('S7: makes one from arguments and a file, and shows what is in it', async () => {
     await using shell = await openShell()
