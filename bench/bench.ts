@@ -8,7 +8,7 @@
 /** One measured thing. */
 export type Row = Readonly<Record<string, string | number>>
 
-/** A bar: a figure and the least it has to be. */
+/** A bar: a figure, and the least or the most it may be. */
 export interface Bar {
   readonly name: string
   readonly value: number
@@ -28,6 +28,14 @@ export const atLeast = (name: string, value: number, bar: number): Bar => ({
   value,
   bar,
   holds: value >= bar,
+})
+
+/** A bar that holds up to `bar`. */
+export const atMost = (name: string, value: number, bar: number): Bar => ({
+  name,
+  value,
+  bar,
+  holds: value <= bar,
 })
 
 /** CPU-seconds that a piece of work takes. */

@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- NAME [--json]`: measures one thing beside named peers, in
- * one run, and says whether its bars hold. Exit status 1 when one does not.
+ * `npm run bench -- NAME [--json]`: measures one thing beside what it is compared
+ * with, in one run, and says whether its bars hold. Exit status 1 when one does not.
  *
  * @packageDocumentation
  */
@@ -9,6 +9,7 @@ import type { Bench } from './bench.js'
 
 const BENCHES: Readonly<Record<string, () => Promise<{ run: () => Promise<Bench> }>>> = {
   redact: () => import('./redact.js'),
+  store: () => import('./store.js'),
 }
 
 const [name = '', ...flags] = process.argv.slice(2)

@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { processCpuMs } from '../support/processes.js'
 
 const PROGRAM = resolve(import.meta.dirname, '../../dist/cli/main.js')
 const VALUE = 'canary-0123456789'
@@ -14,14 +15,6 @@ const env = { ...process.env, TRACELESS_HOME: home, DEBUG: '*' }
 
 const traceless = (words: readonly string[], input = ''): string =>
   execFileSync(process.execPath, [PROGRAM, ...words], { env, input, encoding: 'utf8' })
-
-/** Processor time of one process, in milliseconds: unlike the time of day, it knows no queue for a core. */
-function cpuMs(words: readonly string[]): number {
-  const script = `TIMEFORMAT='%3U %3S'; time "$@" >/dev/null 2>&1`
-  const { stderr } = spawnSync('bash', ['-c', script, 'bash', ...words], { env, encoding: 'utf8' })
-  const [user = NaN, system = NaN] = stderr.trim().split(' ').map(Number)
-  return 1000 * (user + system)
-}
 
 describe('the program as a process', () => {
   beforeAll(() => {
@@ -36,8 +29,8 @@ describe('the program as a process', () => {
 
   it('S3: lists in at most 2.5 times the processor time of an empty Node process', () => {
     const times = Array.from({ length: 7 }, () => ({
-      empty: cpuMs([process.execPath, '-e', '0']),
-      list: cpuMs([process.execPath, PROGRAM, 'secrets', 'list']),
+      empty: processCpuMs([process.execPath, '-e', '0'], env),
+      list: processCpuMs([process.execPath, PROGRAM, 'secrets', 'list'], env),
     }))
     const least = (key: 'empty' | 'list'): number => Math.min(...times.map((each) => each[key]))
     expect(least('list') / least('empty')).toBeLessThanOrEqual(2.5)
