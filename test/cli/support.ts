@@ -47,10 +47,13 @@ export interface Shell extends AsyncDisposable {
   values(environment?: string, groups?: readonly string[]): Promise<Record<string, string>>
 }
 
-/** Makes a shell. Everything in it goes with its scope. */
-export async function openShell(): Promise<Shell> {
+/** Makes a shell. */
+export type OpenShell = () => Promise<Shell>
+
+/** Makes a shell. Everything in it goes with its scope. @param database - URL of the store; none for the embedded one. */
+export async function openShell(database = ''): Promise<Shell> {
   const folder = await mkdtemp(join(tmpdir(), 'traceless-cli-'))
-  const variables = { TRACELESS_HOME: join(folder, 'home') }
+  const variables = { TRACELESS_HOME: join(folder, 'home'), TRACELESS_DATABASE: database }
   const opened: Store[] = []
   const shell: Shell = {
     folder,
