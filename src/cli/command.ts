@@ -92,10 +92,9 @@ export function usageFault(error: CommanderError, program: Command, argv: readon
       })
     }
     case 'commander.unknownCommand': {
-      const known = command.commands.map((child) => child.name())
-      const typed = argv.find((word) => !word.startsWith('-') && !known.includes(word))
+      const known = command.commands.flatMap((child) => [child.name(), ...child.aliases()])
       return new Fault('REQUEST_INVALID', `"${path}" has no such command.`, {
-        hint: suggestion(typed, known) ?? help,
+        hint: suggestion(wordBehind(program, argv), known) ?? help,
       })
     }
     case 'commander.missingArgument':
@@ -110,17 +109,21 @@ export function usageFault(error: CommanderError, program: Command, argv: readon
 }
 
 /** The innermost command that the words lead to. */
-export function commandFor(program: Command, argv: readonly string[]): Command {
+export const commandFor = (program: Command, argv: readonly string[]): Command => walk(program, argv).command
+
+/** The first word that leads no further. */
+const wordBehind = (program: Command, argv: readonly string[]): string | undefined =>
+  walk(program, argv).behind
+
+function walk(program: Command, argv: readonly string[]): { command: Command; behind: string | undefined } {
   let command = program
   for (const word of argv) {
+    if (word.startsWith('-')) continue
     const next = command.commands.find((child) => child.name() === word || child.aliases().includes(word))
-    if (next === undefined) {
-      if (word.startsWith('-')) continue
-      break
-    }
+    if (next === undefined) return { command, behind: word }
     command = next
   }
-  return command
+  return { command, behind: undefined }
 }
 
 function pathOf(command: Command): string {

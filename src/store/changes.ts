@@ -144,7 +144,7 @@ export async function rollbackSecret(
       found.group_name !== row.group_name
     ) {
       throw new Fault('SECRET_UNKNOWN', `${name} has no version of that id.`, {
-        hint: 'Its versions are listed by "traceless history".',
+        hint: 'Its versions are listed by "traceless secrets versions".',
       })
     }
     checkSecret(writer, row)

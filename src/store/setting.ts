@@ -221,7 +221,7 @@ async function setAll(
     const row = isThere(found)
       ? found
       : newSecret(writer, { key: { ...keyOf(place), name: change.name }, found })
-    const version = newVersion({ writer, row, change, before })
+    const version = newVersion({ writer, row, change, stage, before })
     const discardedStaged = !stage && row.staged !== null
     const counted = { ...row, versions: version.ordinal }
     rows.push(
@@ -255,14 +255,18 @@ function newVersion({
   writer,
   row,
   change,
+  stage,
   before,
 }: {
   writer: Writer
   row: SecretTable
   change: Prepared
+  stage: boolean
   before: ReadonlyMap<string, VersionTable>
 }): VersionTable {
-  const last = checkedVersion(writer, row, { id: row.staged_version ?? row.live, among: before })
+  // A live change gives the staged one up, with what that would have allowed.
+  const id = stage ? (row.staged_version ?? row.live) : (row.live ?? row.staged_version)
+  const last = checkedVersion(writer, row, { id, among: before })
   const version = {
     ...keyOf({ environment: row.environment, group: row.group_name }),
     name: row.name,

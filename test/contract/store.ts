@@ -480,6 +480,18 @@ export function storeContract(kind: string, make: () => Promise<TestStore>): voi
         await store.admin.deploy('main')
         expect(await store.admin.list()).toMatchObject([{ exposure: 'build-only', guarded: true }])
       })
+
+      it('S9: a live change is not as a staged one that it gives up would have been', async () => {
+        await using test = await make()
+        const store = await test.open()
+        await store.admin.set(MAIN, changes({ A: '1' }, { exposure: 'build-only' }))
+        const wide = { exposure: 'everywhere', guarded: false } as const
+        await store.admin.set(MAIN, changes({ A: '2' }, wide), { stage: true })
+        await store.admin.set(MAIN, changes({ A: '3' }))
+        expect(await store.admin.list()).toMatchObject([
+          { status: 'live', exposure: 'build-only', guarded: true },
+        ])
+      })
     })
 
     describe('S10: who sets cannot read', () => {
