@@ -14,6 +14,9 @@ import { processConsole } from './console.js'
 import { askHidden } from './hidden-input.js'
 import type { Signals } from './signals.js'
 
+/** Width of a terminal of which nothing is known, in columns. */
+const USUAL_COLUMNS = 80
+
 /** Everything outside of a command. */
 export interface Io {
   /** Prints a result on standard output. */
@@ -60,7 +63,8 @@ export function processIo(signals: Signals, env: Io['env']): Io {
     stdin: { isTTY: stdin.isTTY, [Symbol.asyncIterator]: () => readUntilAborted(stdin, signal) },
     outIsTerminal: stdout.isTTY,
     errIsTerminal: stderr.isTTY,
-    columns: stdout.isTTY ? stdout.columns : stderr.isTTY ? stderr.columns : 80,
+    // A terminal that was never told its size says 0.
+    columns: (stdout.isTTY ? stdout.columns : stderr.isTTY ? stderr.columns : 0) || USUAL_COLUMNS,
     env,
     cwd: process.cwd(),
     askHidden: (question) => askHidden({ stdin, stderr }, question, signal),

@@ -5,10 +5,9 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { spawn as spawnOnTerminal } from '@lydell/node-pty'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { engineHost, openDocker } from '../support/engine.js'
-import { until } from '../support/processes.js'
+import { onTerminal } from '../support/terminal.js'
 
 const PROGRAM = resolve(import.meta.dirname, '../../dist/cli/main.js')
 const VALUE = 'canary-0123456789'
@@ -32,24 +31,11 @@ const traceless = (...words: readonly string[]): { status: number | null; out: s
   return { status, out: stdout, err: stderr }
 }
 
-/** Runs the program on a terminal; `answer` is typed when `question` has been shown. */
-async function onTerminal(
+const onTerminalHere = (
   words: readonly string[],
-  { question, answer }: { question: string; answer: string },
-): Promise<{ status: number; shown: string }> {
-  const program = spawnOnTerminal(process.execPath, [PROGRAM, ...words], {
-    env,
-    cwd: home,
-    cols: 91,
-    rows: 33,
-  })
-  let shown = ''
-  program.onData((text) => (shown += text))
-  const ended = new Promise<number>((done) => void program.onExit(({ exitCode }) => done(exitCode)))
-  expect(await until(async () => shown.includes(question), 30_000), shown).toBe(true)
-  program.write(answer)
-  return { status: await ended, shown }
-}
+  dialogue: { question: string; answer: string },
+): ReturnType<typeof onTerminal> =>
+  onTerminal([process.execPath, PROGRAM, ...words], { env, cwd: home, dialogue: [dialogue] })
 
 const COMMANDS = { exec: ['exec', '--'], run: ['run', '-i', TINY, '--'] } as const
 const commands = ['exec', 'run'] as const
@@ -103,7 +89,7 @@ describe.for(commands)('X1, X3: %s as a process', (name) => {
     const words = name === 'run' ? ['run', '-it', TINY, '--'] : command
     const script =
       'stty size; test -t 0 && test -t 1 && echo "ready $TOKEN"; read -r x; printf "<%s>\\n" "$x"; exit 6'
-    const { status, shown } = await onTerminal([...words, 'sh', '-c', script], {
+    const { status, shown } = await onTerminalHere([...words, 'sh', '-c', script], {
       question: 'ready',
       answer: 'typed\r',
     })
@@ -115,7 +101,7 @@ describe.for(commands)('X1, X3: %s as a process', (name) => {
   it('gives Ctrl-C to the command, once', async () => {
     const words = name === 'run' ? ['run', '-it', TINY, '--'] : command
     const script = 'trap "echo got it; sleep 0.3; exit 5" INT; echo ready; while :; do sleep 0.05; done'
-    const { status, shown } = await onTerminal([...words, 'sh', '-c', script], {
+    const { status, shown } = await onTerminalHere([...words, 'sh', '-c', script], {
       question: 'ready',
       answer: '\x03',
     })
