@@ -32,7 +32,10 @@ export function addStoreChoice(program: Command, app: App): void {
     const url: unknown = command.getOptionValue('database')
     if (typeof url !== 'string') return
     if (typeof command.getOptionValue('server') === 'string') {
-      throw new Fault('REQUEST_INVALID', 'A server and a database are named: one of them can keep the secrets.')
+      throw new Fault(
+        'REQUEST_INVALID',
+        'A server and a database are named: one of them can keep the secrets.',
+      )
     }
     app.useDatabase(url)
   })

@@ -81,6 +81,11 @@ export function storeCommands(kind: string, openShell: OpenShell): void {
         expect((await shell.run(['secrets', 'list', '--database', ''], both)).status).toBe(2)
         expect((await shell.run(['secrets', 'list'], both)).status).toBe(7)
         expect((await shell.run(['secrets', 'list'])).status).toBe(0)
+        const servers = ['--server', 'https://127.0.0.1:1', '--database', 'postgres://127.0.0.1:1/x']
+        expect((await shell.run(['secrets', 'list', ...servers])).err).toContain('one of them')
+        const served = { env: { TRACELESS_SERVER: 'https://127.0.0.1:1', TRACELESS_DATABASE: '' } }
+        const local = ['secrets', 'list', '--database', 'postgres://127.0.0.1:1/x']
+        expect((await shell.run(local, served)).err).toContain('No database server')
       })
 
       it('can be named for every command that opens the store, and for no other', async () => {

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { engineHost, openDocker } from '../support/engine.js'
+import { until } from '../support/processes.js'
 import { onTerminal } from '../support/terminal.js'
 
 const PROGRAM = resolve(import.meta.dirname, '../../dist/cli/main.js')
