@@ -20,6 +20,7 @@ test: base-images ## lint, types, build, unit and engine tests
 	@$(bin)/prettier --check . --log-level warn
 	@$(bin)/eslint . --max-warnings 0
 	@$(bin)/tsc -p tsconfig.json --noEmit
+	@$(bin)/tsc -p src/server/dashboard/tsconfig.json --noEmit
 	@$(MAKE) --no-print-directory build
 	@$(use_engine); $(bin)/vitest run
 
@@ -33,6 +34,7 @@ build: node_modules/.package-lock.json ## compiles src to dist
 	@rm -rf dist
 	@$(bin)/tsc -p tsconfig.build.json
 	@$(bin)/tsx scripts/bundle.ts
+	@$(bin)/tsx scripts/dashboard.ts
 
 engine: ## finds or starts a Docker engine, prints DOCKER_HOST=…
 	@scripts/engine.sh

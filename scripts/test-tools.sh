@@ -7,6 +7,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=scripts/debian.sh
 source "$here/debian.sh"
 
-# Writers of encodings, packers, the server of the store's second dialect, a registry and its passwords, a remote login.
+# Writers of encodings, packers, the server of the store's second dialect, a registry and its passwords, a remote login,
+# a browser.
 install_packages git python3 python3-pip python3-setuptools python3-wheel jq xxd zip zstd xz-utils bzip2 postgresql \
-  docker-registry apache2-utils openssh-server openssh-client
+  docker-registry apache2-utils openssh-server openssh-client chromium
