@@ -8,9 +8,11 @@ import { spawnSync } from 'node:child_process'
 import type { Console, Terminal } from '../runner/console.js'
 import type { Signals } from './signals.js'
 
+/** The streams of this process. */
+export type ProcessStreams = Pick<typeof process, 'stdin' | 'stdout' | 'stderr'>
+
 /** The console of this process. */
-export function processConsole(signals: Signals): Console {
-  const { stdin, stdout, stderr } = process
+export function processConsole({ stdin, stdout, stderr }: ProcessStreams, signals: Signals): Console {
   return {
     stdin,
     stdout,

@@ -10,7 +10,7 @@ import { addAbortSignal, type Readable } from 'node:stream'
 import { Fault } from '../errors.js'
 import type { Console } from '../runner/console.js'
 import { MAX_VALUE_BYTES, SecretValue } from '../secret.js'
-import { processConsole } from './console.js'
+import { processConsole, type ProcessStreams } from './console.js'
 import { askHidden } from './hidden-input.js'
 import type { Signals } from './signals.js'
 
@@ -47,10 +47,11 @@ export interface Io {
 /**
  * The real process.
  *
+ * @param streams - its streams, as they were when it started.
  * @param env - its variables, as it was started with them.
  */
-export function processIo(signals: Signals, env: Io['env']): Io {
-  const { stdin, stdout, stderr } = process
+export function processIo(streams: ProcessStreams, signals: Signals, env: Io['env']): Io {
+  const { stdin, stdout, stderr } = streams
   const { signal } = signals
   return {
     out: (text) => void stdout.write(`${text}\n`),
@@ -75,7 +76,7 @@ export function processIo(signals: Signals, env: Io['env']): Io {
       return answer
     },
     signal,
-    console: () => processConsole(signals),
+    console: () => processConsole(streams, signals),
   }
 }
 

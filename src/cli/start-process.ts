@@ -5,6 +5,7 @@
  * @packageDocumentation
  */
 
+import { Writable } from 'node:stream'
 import type { Command } from 'commander'
 import type { App } from './app.js'
 import { processIo } from './io.js'
@@ -15,10 +16,9 @@ import { Signals } from './signals.js'
 /** Runs the program and sets the exit status. */
 export async function startProcess(argv: readonly string[], create: (app: App) => Command): Promise<void> {
   const env = { ...process.env }
-  // The debug output of libraries shows requests with their credentials. Programs we start may have theirs.
-  delete process.env['DEBUG']
-  delete process.env['NODE_DEBUG']
-  const io = processIo(new Signals(), env)
+  const { stdin, stdout, stderr } = process
+  silenceDebugging()
+  const io = processIo({ stdin, stdout, stderr }, new Signals(), env)
   const fail = (error: unknown): void => {
     process.exit(printFailure(error, io, argv.includes('--json')))
   }
@@ -26,4 +26,18 @@ export async function startProcess(argv: readonly string[], create: (app: App) =
   process.on('unhandledRejection', fail)
   process.stdout.on('error', () => process.exit(0))
   process.exitCode = await runProgram(argv, io, create)
+}
+
+/**
+ * Debug output of libraries shows requests with their credentials, and Node's own shows what its streams carry and the
+ * variables of programs that it starts. Programs we start may have theirs.
+ */
+function silenceDebugging(): void {
+  delete process.env['DEBUG']
+  // Node looked at this one before our first line. It writes to whatever stands here by then, and we have the stream itself.
+  if (process.env['NODE_DEBUG'] !== undefined) {
+    const nowhere = new Writable({ write: (_bytes, _encoding, done) => done() })
+    Object.defineProperty(process, 'stderr', { value: nowhere })
+  }
+  delete process.env['NODE_DEBUG']
 }
