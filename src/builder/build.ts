@@ -26,7 +26,7 @@ import { shortNames } from './prove.js'
 import { proveBuild } from './prove-build.js'
 import { giveArchive, nameImage, pushImage, requireDestination, type Pushed } from './publish.js'
 import { recordUse } from './record-use.js'
-import { forget, forgetUnread, refusal, type RetiredMounts } from './refusal.js'
+import { forget, forgetUnread, refusal, usedMounts, type RetiredMounts } from './refusal.js'
 import type { Report } from './report.js'
 import { checkOptions, type BuildRequest, type CheckedOptions } from './request.js'
 import { keepingProblems, takeTurn } from './rotation.js'
@@ -93,25 +93,29 @@ export function createBuilder(parts: BuilderParts): Builder {
       request,
       { onEvent = () => undefined, signal, beforeNaming = async () => Promise.resolve() } = {},
     ) {
-      const options = checkOptions(request)
+      const { options, problems } = checkOptions(request)
       const scope = { environment: options.environment, groups: options.groups, purpose: 'build' } as const
       onEvent({ type: 'phase', phase: 'check' })
       const known = await parts.secrets.names(scope)
       const prepared = await prepare(request, options, known)
-      const problems = [...prepared.problems, ...keepingProblems(prepared, options, parts.keeping)]
-      if (problems.length > 0) throw faultOf(problems)
-      if (options.checkOnly) return null
-      using stop = stopAt(options.timeoutMs, signal)
-      return await buildPrepared({
-        parts,
-        prepared,
-        options,
-        scope,
-        onEvent,
-        beforeNaming,
-        memory,
-        signal: stop.signal,
-      })
+      try {
+        const all = [...problems, ...prepared.problems, ...keepingProblems(prepared, options, parts.keeping)]
+        if (all.length > 0) throw faultOf(all)
+        if (options.checkOnly) return null
+        using stop = stopAt(options.timeoutMs, signal)
+        return await buildPrepared({
+          parts,
+          prepared,
+          options,
+          scope,
+          onEvent,
+          beforeNaming,
+          memory,
+          signal: stop.signal,
+        })
+      } finally {
+        for (const value of prepared.given.values()) value[Symbol.dispose]()
+      }
     },
   }
 }
@@ -136,7 +140,7 @@ async function buildPrepared(job: Job): Promise<BuildResult> {
   const images = await requireImages(engine, prepared, { options, credentials: parts.credentials, signal })
   await using _turn = await takeTurn(prepared, options, { keeping: parts.keeping, onEvent, signal })
   const wanted = options.guard === 'environment' ? 'all' : prepared.storedNames
-  const owned: Disposable[] = [...prepared.given.values()]
+  const owned: Disposable[] = []
   try {
     const held = await parts.secrets.read(scope, wanted)
     owned.push(...held.map(({ value }) => value))
@@ -296,11 +300,13 @@ async function run(running: Running): Promise<BuildResult> {
     onEvent({ type: 'report', report })
     const refused = refusal(report, options.strict)
     if (refused !== undefined) {
-      for (const image of made) await engine.removeUntagged(image)
       const leaky = assembled.caches.filter(({ words }) =>
         report.findings.some(({ stage }) => stage === words),
       )
-      await forget(engine, { assembled, leaky, since: events.startedAt, retired: parts.retired })
+      // First the one thing that keeps later builds from it, whatever becomes of the engine.
+      await parts.retired.add(usedMounts(assembled))
+      for (const image of made) await engine.removeUntagged(image)
+      await forget(engine, { assembled, leaky, since: events.startedAt })
       throw refused
     }
     signal.throwIfAborted()

@@ -31,6 +31,8 @@ export interface InstallRecipe {
   readonly git: GitReader
   /** The list's own path below {@link LISTS}. */
   readonly list: string
+  /** What the user calls the list. */
+  readonly listName: string
   readonly mounts: readonly InstallMount[]
 }
 
@@ -134,7 +136,7 @@ function installStep(recipe: InstallRecipe, venv: boolean): Step {
   const install = `${environment(recipe)} python3 -m pip ${venv ? `--python ${VENV}/bin/python ` : ''}install -r ${quoted(list)}`
   return run([bindLists(), ...secretMounts(recipe)], {
     name: 'install',
-    words: `pip install -r ${recipe.list}`,
+    words: `pip install -r ${recipe.listName}`,
     command: venv ? `${makeVenv()} && ${install}` : install,
   })
 }
@@ -143,7 +145,7 @@ function wheelStep(recipe: InstallRecipe): Step {
   const list = `${LISTS_AT}/${recipe.list}`
   return run([bindLists(), ...secretMounts(recipe)], {
     name: 'wheel',
-    words: `pip wheel -r ${recipe.list}`,
+    words: `pip wheel -r ${recipe.listName}`,
     command: `${environment(recipe)} python3 -m pip wheel -q -w /traceless-wheels -r ${quoted(list)}`,
   })
 }

@@ -17,6 +17,8 @@ import {
   planDelivery,
   unknownNames,
   type DeliveryPlan,
+  type Login,
+  type Place,
   type ReadListFile,
   type RequirementList,
 } from '../substitute/index.js'
@@ -85,9 +87,25 @@ function filledPlan(list: RequirementList): Planned {
 function credentialsPlan(list: RequirementList): Planned {
   const refusals =
     list.logins.length > 0 || list.problems.length > 0
-      ? []
+      ? list.logins.flatMap((login) => withoutPassword(list, login))
       : [problem(list, 'No URL of the list has a placeholder as user name or password.')]
   return { plan: planDelivery(list, 'lifted', 'netrc'), refusals }
+}
+
+/** Readers of netrc files do not agree on how an empty password is written. */
+function withoutPassword(list: RequirementList, { user, password = [] }: Login): readonly Problem[] {
+  const slot = user.find((part) => typeof part !== 'string')
+  if (slot === undefined || password.length > 0) return []
+  return [
+    problem(
+      list,
+      `${slot.name} is a user name without a password, which not every reader of a netrc file takes.`,
+      {
+        hint: `Write a user name before it, such as git:\${${slot.name}}@, if the server takes one.`,
+        place: slot,
+      },
+    ),
+  ]
 }
 
 function made(
@@ -106,5 +124,12 @@ function made(
 const problem = (
   { root }: RequirementList,
   message: string,
-  more: { readonly hint?: string } = {},
-): Problem => ({ code: 'REQUIREMENTS_INVALID', message, file: root, ...more })
+  { hint, place }: { readonly hint?: string; readonly place?: Place } = {},
+): Problem => ({
+  code: 'REQUIREMENTS_INVALID',
+  message,
+  hint,
+  file: place?.file ?? root,
+  line: place?.line,
+  column: place?.column,
+})

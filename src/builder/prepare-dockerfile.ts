@@ -22,7 +22,7 @@ import {
 import type { DerivedSource } from './list-sources.js'
 import { MountLabels } from './mount-labels.js'
 import type { AssembledBuild, EngineNeed, PreparedBuild, Workshop } from './prepared.js'
-import type { CheckedOptions, CheckedSource } from './request.js'
+import { valuesOf, type CheckedOptions, type CheckedSource } from './request.js'
 import { writeMount, type SecretMount } from './secret-mount.js'
 import { heldOf, type MountSource } from './step-choice.js'
 
@@ -67,11 +67,11 @@ export function prepareDockerfile(input: DockerfileInput): PreparedBuild {
   const mounts = reached.flatMap((stage) => stage.mounts)
   const resolution = resolveMounts(input, mounts)
   problems.push(...resolution.problems)
+  // Where the target is not known, neither is what its steps mount.
+  if (target !== undefined) problems.push(...unusedSources(input, new Set(resolution.byId.keys())))
   return {
     storedNames: namesOf(resolution.byId),
-    given: new Map(
-      [...resolution.byId].flatMap(([id, found]) => (found.kind === 'value' ? [[id, found.value]] : [])),
-    ),
+    given: valuesOf(input.sources),
     problems,
     images: imagesOf(reached, input.namedContexts),
     refusesTriggers: false,
@@ -152,7 +152,11 @@ function resolveMounts(
     }
     byId.set(id, found)
   }
-  const used = new Set(byId.keys())
+  return { byId, problems }
+}
+
+function unusedSources(input: DockerfileInput, used: ReadonlySet<string>): readonly Problem[] {
+  const problems: Problem[] = []
   for (const id of input.sources.keys()) {
     if (used.has(id)) continue
     const meant = nearest(id, used)
@@ -162,7 +166,7 @@ function resolveMounts(
       hint: meant === undefined ? undefined : `Did you mean ${meant}?`,
     })
   }
-  return { byId, problems }
+  return problems
 }
 
 /** An id that nothing was given for means the stored secret of that name; never a variable of this process. */
@@ -202,7 +206,7 @@ function missing(input: DockerfileInput, { mount, line, column }: PlacedMount): 
     message: `The step mounts the secret ${mount.id}, and there is no value for it.`,
     hint:
       meant === undefined
-        ? `Set it with "traceless secrets set", pass it with --secret id=${mount.id},…, or allow it with --allow-missing ${mount.id}.`
+        ? `Set it with "traceless secrets set", pass it with --secret id=${mount.id},…, or let the step do without it: required=false in the mount, or --allow-missing ${mount.id}.`
         : `Did you mean ${meant}?`,
     file: input.file,
     line,

@@ -6,6 +6,7 @@
  */
 
 import { createHash } from 'node:crypto'
+import { basename } from 'node:path'
 import { contextTar } from '../docker/context.js'
 import { Fault, faultOf, type Problem } from '../errors.js'
 import type { SecretName, SecretValue } from '../secret.js'
@@ -122,6 +123,7 @@ async function assemble(
     mode: delivery.mode,
     git: settled.git,
     list: delivery.root,
+    listName: 'path' in request.requirements ? basename(request.requirements.path) : delivery.root,
     mounts: recipeMounts,
   })
   for (const { marker, words } of written.steps) labels.addStep(marker, words)

@@ -8,7 +8,7 @@
 import { readFile } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { ignoreLines, insideContext } from '../docker/context.js'
-import { Fault, type Problem } from '../errors.js'
+import type { Problem } from '../errors.js'
 import type { SecretName } from '../secret.js'
 import { parseRequirements } from '../substitute/index.js'
 import { deriveSources, listReader } from './list-sources.js'
@@ -18,8 +18,10 @@ import type { PreparedBuild } from './prepared.js'
 import {
   checkSources,
   isRequirementsRequest,
+  valuesOf,
   type BuildRequest,
   type CheckedOptions,
+  type CheckedSource,
   type DockerfileRequest,
   type RequirementsRequest,
 } from './request.js'
@@ -28,7 +30,8 @@ import {
  * Prepares a build.
  *
  * @param known - stored names that could be meant.
- * @throws {@link Fault} `REQUEST_INVALID` for files that cannot be read. Everything else that is wrong is in the result.
+ * @throws {@link Fault} `REQUEST_INVALID` for a `.dockerignore` that cannot be read. Everything else that is wrong is in
+ * the result.
  */
 export async function prepare(
   request: BuildRequest,
@@ -46,8 +49,12 @@ async function fromDockerfile(
 ): Promise<PreparedBuild> {
   const { dockerfile, context } = request
   const path = 'path' in dockerfile ? dockerfile.path : undefined
-  const text = 'path' in dockerfile ? await readText(dockerfile.path) : dockerfile.text
   const { sources, problems } = checkSources(request.secrets)
+  const text = 'path' in dockerfile ? await textOf(dockerfile.path) : dockerfile.text
+  if (text === undefined) {
+    const message = `The Dockerfile ${path ?? ''} cannot be read.`
+    return unprepared([{ code: 'REQUEST_INVALID', message }, ...problems], sources)
+  }
   const lists = await deriveSources(sources, known)
   const filtered = context === undefined || request.contextIsFiltered === true
   const lines = filtered ? undefined : await ignoreLines(context, path)
@@ -86,10 +93,26 @@ async function fromRequirements(
   return { ...prepared, problems: [...prepared.problems, ...problems] }
 }
 
-async function readText(path: string): Promise<string> {
+/** A text file; `undefined` for one that cannot be read. */
+async function textOf(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8')
   } catch (error) {
-    throw new Fault('REQUEST_INVALID', `The Dockerfile ${path} cannot be read.`, { cause: error })
+    if (error instanceof Error && 'code' in error) return undefined
+    throw error
   }
 }
+
+/** What a request comes to of which nothing could be read. */
+const unprepared = (
+  problems: readonly Problem[],
+  sources: ReadonlyMap<string, CheckedSource>,
+): PreparedBuild => ({
+  storedNames: new Set(),
+  given: valuesOf(sources),
+  problems,
+  images: [],
+  refusesTriggers: false,
+  needs: [],
+  assemble: () => Promise.reject(new TypeError('a build with problems was assembled')),
+})

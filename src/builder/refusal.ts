@@ -63,9 +63,13 @@ export function placeText({ secret, form, stage, layer, path, inner, where }: Re
   return `${secret} (${form}) in ${place.join(', ')}`
 }
 
+/** Opaque ids of the mounts of secrets that a build's steps were made with, those of kept steps too, for which nothing was served. */
+export const usedMounts = ({ secretSteps }: AssembledBuild): readonly string[] =>
+  secretSteps.filter(({ used }) => used.length > 0).map(({ id }) => id)
+
 /**
- * Makes sure that no later build meets the steps of a refused one: their records are dropped from the engine's cache,
- * and the ids of their mounts are retired, so that a record which could not be dropped is never asked for again.
+ * Drops the steps of a refused build from the engine's cache. The ids of their mounts were retired before, so that a
+ * record which cannot be dropped is never asked for again.
  */
 export async function forget(
   engine: Engine,
@@ -73,19 +77,14 @@ export async function forget(
     assembled,
     leaky,
     since,
-    retired,
   }: {
     readonly assembled: AssembledBuild
     /** Cache mounts that hold a value. */
     readonly leaky: readonly ReadableCache[]
     /** When the build's first step started, by the engine's clock. */
     readonly since: number | undefined
-    readonly retired: RetiredMounts
   },
 ): Promise<void> {
-  // Those of kept steps too, for which nothing was served.
-  const mounts = assembled.secretSteps.filter(({ used }) => used.length > 0)
-  await retired.add(mounts.map(({ id }) => id))
   const commands = [...assembled.secretCommands, ...leaky.map(cacheRecord)]
   await engine.dropRecords({ commands, since }, AbortSignal.timeout(FORGET_MS))
 }

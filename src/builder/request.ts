@@ -5,7 +5,7 @@
  * @packageDocumentation
  */
 
-import { Fault, faultOf, type Problem } from '../errors.js'
+import { Fault, type Problem } from '../errors.js'
 import type { AllowRule } from './report.js'
 import { isSecretName, SecretValue, type SecretName } from '../secret.js'
 
@@ -131,12 +131,14 @@ const IMAGE_NAME =
 /** Build arguments that would change who reads the Dockerfile or which cache mounts are shared. */
 const RESERVED_ARGUMENTS = new Set(['BUILDKIT_SYNTAX', 'BUILDKIT_CACHE_MOUNT_NS'])
 
-/**
- * Checks what both kinds of request have in common.
- *
- * @throws {@link Fault} `REQUEST_INVALID` with all problems.
- */
-export function checkOptions(request: BuildRequest): CheckedOptions {
+/** A platform as Docker writes it, `os/architecture/variant` or a part of that: https://github.com/containerd/platforms */
+const PLATFORM = /^[A-Za-z0-9_.-]+(?:\/[A-Za-z0-9_.-]+){0,2}$/
+
+/** Checks what both kinds of request have in common. */
+export function checkOptions(request: BuildRequest): {
+  readonly options: CheckedOptions
+  readonly problems: readonly Problem[]
+} {
   const tags = request.tags ?? []
   const problems: Problem[] = []
   const invalid = (message: string, hint?: string): void =>
@@ -161,8 +163,9 @@ export function checkOptions(request: BuildRequest): CheckedOptions {
       invalid('An entry for /etc/hosts is not valid.', 'Write NAME:ADDRESS.')
   }
   if (request.timeoutMs !== undefined && !(request.timeoutMs > 0)) invalid('The time limit must be positive.')
-  if (problems.length > 0) throw faultOf(problems)
-  return {
+  if (request.platform !== undefined && !PLATFORM.test(request.platform))
+    invalid('The platform is not valid.', 'Write it as in linux/arm64.')
+  const options: CheckedOptions = {
     tags,
     push: request.push ?? false,
     archive: request.archive,
@@ -184,6 +187,7 @@ export function checkOptions(request: BuildRequest): CheckedOptions {
     strict: request.strict ?? false,
     checkOnly: request.checkOnly ?? false,
   }
+  return { options, problems }
 }
 
 /**
@@ -203,6 +207,10 @@ export function checkSources(secrets: DockerfileRequest['secrets']): {
   }
   return { sources, problems }
 }
+
+/** The values among sources, by id. */
+export const valuesOf = (sources: ReadonlyMap<string, CheckedSource>): ReadonlyMap<string, SecretValue> =>
+  new Map([...sources].flatMap(([id, source]) => (source.kind === 'value' ? [[id, source.value]] : [])))
 
 function checkSource(source: SecretSource | null | undefined): CheckedSource | string {
   if (source === null || source === undefined) return 'has no value: it is null.'

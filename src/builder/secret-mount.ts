@@ -16,6 +16,10 @@ export interface SecretMount {
   readonly id: string
   /** Path inside the step; `undefined` where the value is only given as an environment variable. */
   readonly target: string | undefined
+  /**
+   * Whether a step must not run without the value: so unless the mount says `required=false`. BuildKit's own default is the
+   * other one, with which a step that lacks its secret does something else than was meant, and nobody is told.
+   */
   readonly required: boolean
   readonly env: string | undefined
   readonly mode: string | undefined
@@ -73,7 +77,7 @@ function secretMount(options: ReadonlyMap<string, string>): MountFlag {
       message: 'A secret mount has a "$" in its id or target, and not every engine expands it.',
     }
   }
-  const required = options.get('required') ?? 'false'
+  const required = options.get('required') ?? 'true'
   if (!/^(?:true|false|1|0)$/i.test(required)) {
     return { type: 'invalid', message: 'The option "required" of a secret mount is true or false.' }
   }

@@ -4,9 +4,10 @@
  * @packageDocumentation
  */
 
-import { writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { Option } from 'commander'
+import type { Listener } from '../builder/events.js'
+import type { Report } from '../builder/report.js'
 import type { BuildOptions, BuildRequest } from '../builder/request.js'
 import { Fault } from '../errors.js'
 import type { RemoteBuild } from '../remote/builds.js'
@@ -21,7 +22,8 @@ import {
 import { readAtMost, type Io } from './io.js'
 import { showProgress, type ProgressMode } from './progress.js'
 import { archiveFile } from './output-option.js'
-import { readSecretOptions } from './secret-option.js'
+import { resultFile } from './result-file.js'
+import { readSecretOptions, type SecretOptions } from './secret-option.js'
 
 interface BuildFlags {
   readonly requirements?: string
@@ -152,26 +154,37 @@ export const addBuild: AddCommand = (parent, app) => {
     .addOption(jsonOption())
     .action(async (context: string | undefined, flags: BuildFlags) => {
       const { io } = app
-      const request = await requestOf(context, flags, io)
+      const idFile = await resultFile(flags.iidfile, '--iidfile', io)
+      const metadataFile = await resultFile(flags.metadataFile, '--metadata-file', io)
+      using secrets = await readSecretOptions(flags.secret ?? [], io)
+      const request = await requestOf(context, flags, { io, secrets })
       const builder = await app.builder({
         pushCredentials: flags.pushCredentials,
         onSubmitted: (build) => tellSubmitted(build, flags, io),
       })
-      const result = await builder.build(request, {
-        onEvent: showProgress(
-          io,
-          flags.json === true && flags.progress === 'auto' ? 'quiet' : flags.progress,
-        ),
-        signal: io.signal,
+      const show = showProgress(
+        io,
+        flags.json === true && flags.progress === 'auto' ? 'quiet' : flags.progress,
+      )
+      let report: Report | undefined
+      const onEvent: Listener = (event) => {
+        show(event)
+        if (event.type === 'report') report = event.report
+      }
+      const result = await builder.build(request, { onEvent, signal: io.signal }).catch((error: unknown) => {
+        // A program that reads the result has to learn why there is none.
+        if (flags.json === true && report !== undefined)
+          io.out(JSON.stringify({ image: null, tags: [], report }, null, 2))
+        throw error
       })
       if (result === null) {
         if (flags.json === true) io.out(JSON.stringify({ checked: true }))
         else io.out('The request is sound.')
         return
       }
-      if (flags.iidfile !== undefined) await writeFile(resolve(io.cwd, flags.iidfile), result.image)
       const json = JSON.stringify(result, null, 2)
-      if (flags.metadataFile !== undefined) await writeFile(resolve(io.cwd, flags.metadataFile), `${json}\n`)
+      await idFile.write(result.image)
+      await metadataFile.write(`${json}\n`)
       io.out(flags.json === true ? json : result.image)
     })
 }
@@ -182,14 +195,24 @@ function tellSubmitted({ id }: RemoteBuild, { json, progress }: BuildFlags, io: 
   io.err(`build ${id}`)
 }
 
-async function requestOf(context: string | undefined, flags: BuildFlags, io: Io): Promise<BuildRequest> {
+async function requestOf(
+  context: string | undefined,
+  flags: BuildFlags,
+  { io, secrets }: { readonly io: Io; readonly secrets: SecretOptions },
+): Promise<BuildRequest> {
   const options = optionsOf(flags, io)
   if (flags.requirements !== undefined) {
-    const misplaced = flags.file ?? flags.target ?? context ?? flags.secret?.[0] ?? flags.buildContext?.[0]
+    const misplaced =
+      flags.file ??
+      flags.target ??
+      context ??
+      flags.secret?.[0] ??
+      flags.buildContext?.[0] ??
+      flags.allowMissing?.[0]
     if (misplaced !== undefined) {
       throw new Fault(
         'REQUEST_INVALID',
-        'A build with -r takes no Dockerfile, context, --secret or --target.',
+        'A build with -r takes no Dockerfile, context, --secret, --allow-missing, --build-context or --target.',
       )
     }
     if (flags.base === undefined) {
@@ -210,12 +233,15 @@ async function requestOf(context: string | undefined, flags: BuildFlags, io: Io)
   if (
     flags.base !== undefined ||
     flags.apt !== undefined ||
+    flags.workdir !== undefined ||
     flags.copy !== undefined ||
     flags.delivery !== undefined
   ) {
-    throw new Fault('REQUEST_INVALID', '--base, --apt, --copy and --delivery go with a requirement list.', {
-      hint: 'Give one with -r FILE.',
-    })
+    throw new Fault(
+      'REQUEST_INVALID',
+      '--base, --apt, --workdir, --copy and --delivery go with a requirement list.',
+      { hint: 'Give one with -r FILE.' },
+    )
   }
   if (flags.file === undefined && context === undefined) {
     throw new Fault('REQUEST_INVALID', 'A build needs a requirement list or a Dockerfile.', {
@@ -224,9 +250,9 @@ async function requestOf(context: string | undefined, flags: BuildFlags, io: Io)
   }
   return {
     ...options,
-    dockerfile: await dockerfileOf(flags.file, context, io),
+    dockerfile: await dockerfileOf(flags.file, context, { io, secrets }),
     ...(context === undefined ? {} : { context: resolve(io.cwd, context) }),
-    secrets: await readSecretOptions(flags.secret ?? [], io),
+    secrets: secrets.sources,
     ...(flags.target === undefined ? {} : { target: flags.target }),
     allowMissing: flags.allowMissing ?? [],
     buildContexts: pairs(flags.buildContext ?? [], '--build-context'),
@@ -236,10 +262,13 @@ async function requestOf(context: string | undefined, flags: BuildFlags, io: Io)
 async function dockerfileOf(
   file: string | undefined,
   context: string | undefined,
-  io: Io,
+  { io, secrets }: { readonly io: Io; readonly secrets: SecretOptions },
 ): Promise<{ readonly path: string } | { readonly text: string }> {
   if (file === undefined) return { path: resolve(io.cwd, context ?? '.', 'Dockerfile') }
   if (file !== '-') return { path: resolve(io.cwd, file) }
+  if (secrets.usesStdin) {
+    throw new Fault('REQUEST_INVALID', 'Standard input can be the Dockerfile or a secret, not both.')
+  }
   const bytes = await readAtMost(io.stdin, MAX_DOCKERFILE_BYTES, 'The Dockerfile is larger than 4 MiB.')
   return { text: Buffer.from(bytes).toString('utf8') }
 }

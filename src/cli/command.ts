@@ -103,9 +103,30 @@ export function usageFault(error: CommanderError, program: Command, argv: readon
       return new Fault('REQUEST_INVALID', `"${path}" was given too many arguments.`, { hint: help })
     case 'commander.optionMissingArgument':
       return new Fault('REQUEST_INVALID', `An option of "${path}" lacks its value.`, { hint: help })
-    default:
-      return new Fault('REQUEST_INVALID', `"${path}" cannot be called like this.`, { hint: help })
+    case 'commander.invalidArgument': {
+      const option = wrongChoice(command, argv)
+      if (option === undefined) break
+      return new Fault(
+        'REQUEST_INVALID',
+        `"${path}" takes no such value for ${option.long ?? option.flags}.`,
+        {
+          hint: `It is one of ${(option.argChoices ?? []).join(', ')}.`,
+        },
+      )
+    }
   }
+  return new Fault('REQUEST_INVALID', `"${path}" cannot be called like this.`, { hint: help })
+}
+
+/** The option with choices that was given none of them. */
+function wrongChoice(command: Command, argv: readonly string[]): Option | undefined {
+  return command.options.find(({ long, argChoices }) => {
+    if (argChoices === undefined || long === undefined) return false
+    const at = argv.findIndex((word) => word === long || word.startsWith(`${long}=`))
+    const word = argv[at]
+    const given = word === long ? argv[at + 1] : word?.slice(long.length + 1)
+    return given !== undefined && !argChoices.includes(given)
+  })
 }
 
 /** The innermost command that the words lead to. */

@@ -66,7 +66,8 @@ export function reportLines(report: Report, color: boolean): readonly string[] {
   if (report.unguarded.length > 0) lines.push(`  not searched for, by choice: ${report.unguarded.join(', ')}`)
   for (const { secret, path } of report.allow) lines.push(`  allowed: ${secret} in ${path}`)
   for (const step of report.steps) lines.push(...stepLines(step, paint))
-  for (const layer of report.layers) lines.push(layerLine(layer, paint))
+  const width = Math.max(0, ...report.layers.map((layer) => placeOf(layer).length))
+  for (const layer of report.layers) lines.push(layerLine(layer, width, paint))
   lines.push(...listed(report.findings, (finding) => paint.red(findingLine(finding))))
   lines.push(...listed(report.unread, (row) => paint.yellow(unreadLine(row))))
   if (report.opaque.length > 0) {
@@ -94,16 +95,17 @@ function stepLines(
   ]
 }
 
-function layerLine(
-  { stage, layer, step, bytes, origin, state }: ReportLayer,
-  paint: ReturnType<typeof createColors>,
-): string {
+function layerLine(row: ReportLayer, width: number, paint: ReturnType<typeof createColors>): string {
+  const { step, bytes, origin, state } = row
   const tone =
     state === 'leak' ? paint.red : state === 'clean' || state === 'proven' ? paint.green : paint.yellow
-  const place = `${stage === null ? '' : `${stage} `}${String(layer).padStart(2)}`
   const words = origin === 'base' ? 'base image' : shortStep(step)
-  return `  ${tone(LAYER_MARKS[state].padEnd(9))} ${place.padEnd(stage === null ? 2 : 12)} ${(state === 'proven' ? '' : bytesText(bytes)).padStart(8)}  ${paint.dim(words)}`
+  return `  ${tone(LAYER_MARKS[state].padEnd(9))} ${placeOf(row).padStart(width)} ${(state === 'proven' ? '' : bytesText(bytes)).padStart(8)}  ${paint.dim(words)}`
 }
+
+/** Number of a layer, behind the name of its stage. */
+const placeOf = ({ stage, layer }: ReportLayer): string =>
+  `${stage === null ? '' : `${stage} `}${String(layer).padStart(2)}`
 
 function findingLine({
   secret,

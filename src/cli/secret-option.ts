@@ -9,7 +9,7 @@
 
 import { resolve } from 'node:path'
 import type { SecretSource } from '../builder/request.js'
-import { Fault } from '../errors.js'
+import { Fault, faultOf, type Problem } from '../errors.js'
 import { SecretValue } from '../secret.js'
 import { valueFromFile, valueFromStdin, type Io } from './io.js'
 
@@ -18,49 +18,91 @@ const USAGE =
 
 const KEYS = new Set(['id', 'name', 'env', 'src', 'source', 'type', 'requirements', 'credentials-of'])
 
-/** Reads all `--secret` options and the values that are given at hand. */
-export async function readSecretOptions(
-  specs: readonly string[],
-  io: Io,
-): Promise<Record<string, SecretSource>> {
-  const sources: Record<string, SecretSource> = {}
-  let stdinTaken = false
-  for (const spec of specs) {
-    const fields = fieldsOf(spec)
-    const id = fields.get('id')
-    if (id === undefined || id === '') throw invalid('A --secret has no id.')
-    if (Object.hasOwn(sources, id)) throw invalid('Two --secret options have the same id.')
-    const usesStdin = fields.get('src') === '-'
-    if (usesStdin && stdinTaken) throw invalid('Only one --secret can read standard input.')
-    stdinTaken ||= usesStdin
-    sources[id] = await sourceOf(id, fields, io)
-  }
-  return sources
+/** What `--secret` options come to. Dispose it: values given at hand are in it. */
+export interface SecretOptions extends Disposable {
+  readonly sources: Readonly<Record<string, SecretSource>>
+  /** Whether standard input was read. */
+  readonly usesStdin: boolean
 }
 
-function fieldsOf(spec: string): ReadonlyMap<string, string> {
+/**
+ * Reads all `--secret` options and the values that are given at hand.
+ *
+ * @throws {@link Fault} `REQUEST_INVALID` with everything that is wrong with them. Options are told by their number: what
+ * stands in one may be a value.
+ */
+export async function readSecretOptions(specs: readonly string[], io: Io): Promise<SecretOptions> {
+  const sources = new Map<string, SecretSource>()
+  const problems: Problem[] = []
+  let stdinTaken = false
+  const read = async (spec: string, invalid: Invalid): Promise<void> => {
+    const fields = fieldsOf(spec, invalid)
+    const id = fields.get('id')
+    if (id === undefined || id === '') throw invalid('has no id.')
+    if (sources.has(id)) throw invalid('has the same id as one before it.')
+    const usesStdin = fields.get('src') === '-'
+    if (usesStdin && stdinTaken) throw invalid('wants standard input, which one before it reads.')
+    stdinTaken ||= usesStdin
+    sources.set(id, await sourceOf(id, fields, { io, invalid }))
+  }
+  const wipe = (): void => {
+    for (const source of sources.values()) if (source instanceof SecretValue) source[Symbol.dispose]()
+  }
+  for (const [index, spec] of specs.entries()) {
+    const which = specs.length === 1 ? '--secret' : `--secret number ${String(index + 1)}`
+    try {
+      await read(spec, (predicate) => new Fault('REQUEST_INVALID', `${which} ${predicate}`, { hint: USAGE }))
+    } catch (error) {
+      if (!(error instanceof Fault) || error.code !== 'REQUEST_INVALID') {
+        wipe()
+        throw error
+      }
+      problems.push({ code: error.code, message: error.message, hint: error.hint })
+    }
+  }
+  if (problems.length > 0) {
+    wipe()
+    throw faultOf(problems)
+  }
+  return { sources: Object.fromEntries(sources), usesStdin: stdinTaken, [Symbol.dispose]: wipe }
+}
+
+/** Makes a fault for one option. `predicate` says what is wrong, as the rest of a sentence about it. */
+type Invalid = (predicate: string) => Fault
+
+function fieldsOf(spec: string, invalid: Invalid): ReadonlyMap<string, string> {
   const fields = new Map<string, string>()
   for (const field of spec.split(',')) {
     const at = field.indexOf('=')
     const key = field === '-' ? 'src' : field.slice(0, Math.max(at, 0)).toLowerCase()
-    if (!KEYS.has(key)) throw invalid('A --secret has an option that is not known.')
+    if (!KEYS.has(key)) throw invalid('has an option that is not known.')
     const name = key === 'source' ? 'src' : key
-    if (fields.has(name)) throw invalid('A --secret has the same option twice.')
+    if (fields.has(name)) throw invalid('has the same option twice.')
     fields.set(name, field === '-' ? '-' : field.slice(at + 1))
   }
   return fields
 }
 
-async function sourceOf(id: string, fields: ReadonlyMap<string, string>, io: Io): Promise<SecretSource> {
+interface Reading {
+  readonly io: Io
+  readonly invalid: Invalid
+}
+
+async function sourceOf(
+  id: string,
+  fields: ReadonlyMap<string, string>,
+  reading: Reading,
+): Promise<SecretSource> {
+  const { io, invalid } = reading
   const type = fields.get('type')
   if (type !== undefined && type !== 'env' && type !== 'file')
-    throw invalid('The type of a --secret is env or file.')
+    throw invalid('has a type that is neither env nor file.')
   const given = ['name', 'env', 'src', 'requirements', 'credentials-of'].filter((key) => fields.has(key))
-  if (given.length > 1) throw invalid('A --secret says in more than one way where its value is.')
+  if (given.length > 1) throw invalid('says in more than one way where its value is.')
   const [key] = given
   if (key === undefined) {
-    if (type === 'env') return fromVariable(id, io)
-    if (type === 'file') throw invalid('A --secret of type file needs src=FILE.')
+    if (type === 'env') return fromVariable(id, reading)
+    if (type === 'file') throw invalid('is of type file and has no src=FILE.')
     return { name: id }
   }
   const text = fields.get(key) ?? ''
@@ -68,10 +110,10 @@ async function sourceOf(id: string, fields: ReadonlyMap<string, string>, io: Io)
     case 'name':
       return { name: text }
     case 'env':
-      return fromVariable(text, io)
+      return fromVariable(text, reading)
     case 'src':
-      if (type === 'env') return fromVariable(text, io)
-      return text === '-' ? valueFromStdin(io) : valueFromFile(resolve(io.cwd, text))
+      if (type === 'env') return fromVariable(text, reading)
+      return text === '-' ? valueFromStdin(io) : fromFile(resolve(io.cwd, text), reading)
     case 'requirements':
       return { requirements: resolve(io.cwd, text) }
     default:
@@ -79,10 +121,18 @@ async function sourceOf(id: string, fields: ReadonlyMap<string, string>, io: Io)
   }
 }
 
-function fromVariable(name: string, io: Io): SecretValue {
-  const value = io.env[name]
-  if (value === undefined) throw invalid('A --secret names an environment variable that is not set.')
-  return SecretValue.fromText(value)
+/** The path is not repeated: it may be a value that was typed in its place. */
+async function fromFile(path: string, { invalid }: Reading): Promise<SecretValue> {
+  try {
+    return await valueFromFile(path)
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error
+    throw invalid('names a file that cannot be read or is larger than 500 KiB.')
+  }
 }
 
-const invalid = (message: string): Fault => new Fault('REQUEST_INVALID', message, { hint: USAGE })
+function fromVariable(name: string, { io, invalid }: Reading): SecretValue {
+  const value = io.env[name]
+  if (value === undefined) throw invalid('names an environment variable that is not set.')
+  return SecretValue.fromText(value)
+}

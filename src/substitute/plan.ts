@@ -150,7 +150,7 @@ function impossible(
     return filled.map((slot) => ({
       code: 'REQUIREMENTS_INVALID',
       message: `The value of ${slot.name} cannot be lifted out of the list here.`,
-      hint: 'Leave --delivery out, or give it as user name or password of a URL.',
+      hint: 'Give it as user name or password of a URL, or let the list be filled.',
       ...placeOf(slot),
     }))
   }

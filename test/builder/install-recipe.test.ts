@@ -14,6 +14,7 @@ const RECIPE: InstallRecipe = {
   mode: 'lifted',
   git: 'helper',
   list: 'requirements.txt',
+  listName: 'requirements.txt',
   mounts: [],
 }
 

@@ -121,6 +121,11 @@ describe('R7: credentials-of=FILE', () => {
       'git+https://${TOKEN}@h/a\ngit+https://${OTHER}@h/b\n',
       'r.txt:1 The value of TOKEN cannot be lifted out of the list here.',
     ],
+    [
+      'a token without a password, which readers of such files write in different ways',
+      'git+https://${TOKEN}@h/a\n',
+      'r.txt:1 TOKEN is a user name without a password, which not every reader of a netrc file takes.',
+    ],
   ])('R7: refuses %s', async ([, list, problem]) => {
     expect((await derive('credentials-of', { 'r.txt': list })).problems).toContain(problem)
   })

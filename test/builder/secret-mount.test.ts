@@ -4,7 +4,7 @@ import { readMount, writeMount, type SecretMount } from '../../src/builder/secre
 const plain: SecretMount = {
   id: 'tok',
   target: '/run/secrets/tok',
-  required: false,
+  required: true,
   env: undefined,
   mode: undefined,
   uid: undefined,
@@ -22,9 +22,10 @@ describe('readMount', () => {
     ['type=secret,target=/x/tok', { target: '/x/tok' }, 'the id is the last part of the target'],
     ['type=secret,id=tok,dst=/t', { target: '/t' }, 'dst is target'],
     ['type=secret,id=tok,destination=t', { target: 't' }, 'a relative target stays'],
-    ['type=secret,id=tok,required', { required: true }, 'a bare switch'],
-    ['type=secret,id=tok,required=true', { required: true }, 'a switch with a value'],
-    ['type=secret,id=tok,required=0', {}, 'a switch that is off'],
+    ['type=secret,id=tok,required', {}, 'a bare switch'],
+    ['type=secret,id=tok,required=true', {}, 'a switch with a value'],
+    ['type=secret,id=tok,required=0', { required: false }, 'a switch that is off'],
+    ['type=secret,id=tok,required=False', { required: false }, 'a switch that is off, in any case'],
     ['type=secret,id=tok,mode=0440,uid=1,gid=2', { mode: '0440', uid: '1', gid: '2' }, 'owner and mode'],
     ['type=secret,id=tok,env=TOK', { env: 'TOK', target: undefined }, 'a variable instead of a file'],
     ['type=secret,id=tok,env=TOK,target=/t', { env: 'TOK', target: '/t' }, 'a variable and a file'],
@@ -62,7 +63,7 @@ describe('readMount', () => {
 describe('writeMount', () => {
   it.for<Partial<SecretMount>>([
     {},
-    { required: true, mode: '0400', uid: '5', gid: '6' },
+    { required: false, mode: '0400', uid: '5', gid: '6' },
     { target: undefined, env: 'TOK' },
     { target: '/a,b' },
     { target: '/a "quoted" name' },
