@@ -32,6 +32,7 @@ export const FAULTS = {
   SERVER_UNREACHABLE: { exit: 8, status: 502 },
   UNAUTHORIZED: { exit: 8, status: 401 },
   FORBIDDEN: { exit: 8, status: 403 },
+  NOT_FOUND: { exit: 8, status: 404 },
   PUSH_FAILED: { exit: 9, status: 502 },
   TIMED_OUT: { exit: 124, status: 504 },
   RUN_FAILED: { exit: 125, status: 500 },

@@ -25,7 +25,7 @@ import { migrate } from './migrations.js'
 import { openKeys, type Opened } from './opening.js'
 import { readPins, readWriterKeys, writePins, writeWriterKeys, type Pins } from './pins.js'
 import { openPostgres } from './postgres.js'
-import { findRecipients, sealRoot } from './recipients.js'
+import { checkPinned, findRecipients, sealRoot, type Recipient } from './recipients.js'
 import { recordSeal } from './records.js'
 import { identityAdmin, type IdentityAdmin } from './rotation.js'
 import { retiredMountStore, type RetiredMountStore } from './retired.js'
@@ -81,6 +81,8 @@ export interface Store extends AsyncDisposable {
   readonly keeping: Keeping
   /** Who can open the store. */
   readonly identity: IdentityAdmin
+  /** The public keys that values are sealed to. @throws {@link Fault} `IDENTITY_INVALID` where they are not those pinned here. */
+  recipients(): Promise<readonly Recipient[]>
   /** Builds of a server. */
   readonly builds: BuildRecords
   readonly tokens: Tokens
@@ -144,6 +146,11 @@ export async function openStore(options: StoreOptions): Promise<Store> {
         earlier: (scope, names) => readEarlier(reading, scope, names),
       },
       identity: identityAdmin({ ...place, actor, now }),
+      async recipients() {
+        const found = await database.read(findRecipients)
+        checkPinned(found, await requirePins(home, storeId))
+        return found
+      },
       builds,
       tokens: tokenStore({ database, now }),
       workers: workerRecords({ database, clock }),
