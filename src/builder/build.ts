@@ -21,7 +21,7 @@ import { optionTexts, requireNoSecretIn } from './input-search.js'
 import { mountIds } from './mount-ids.js'
 import { prepare } from './prepare.js'
 import type { AssembledBuild, DeliveryNote, PreparedBuild, Workshop } from './prepared.js'
-import { probeBase, type ProbeMemory } from './probe.js'
+import { probeBase, type BaseFacts, type ProbeMemory } from './probe.js'
 import { shortNames } from './prove.js'
 import { proveBuild } from './prove-build.js'
 import { giveArchive, nameImage, pushImage, requireDestination, type Pushed } from './publish.js'
@@ -46,6 +46,8 @@ export interface BuilderParts {
   /** Keeps which layers were proven, so that a base image is read once. */
   readonly verdicts: VerdictStore
   readonly credentials: FindCredentials
+  /** What base images answered. Default: this builder's own. */
+  readonly memory?: ProbeMemory
 }
 
 /** How a build is watched and stopped. */
@@ -87,7 +89,7 @@ export interface Builder {
 
 /** Makes a builder. It keeps nothing between builds but what base images answered. */
 export function createBuilder(parts: BuilderParts): Builder {
-  const memory: ProbeMemory = new Map()
+  const memory: ProbeMemory = parts.memory ?? new Map<string, BaseFacts>()
   return {
     async build(
       request,

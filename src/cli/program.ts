@@ -15,6 +15,7 @@ import { addExec } from './exec.js'
 import { addGroups } from './groups.js'
 import { addHistory } from './history.js'
 import { addIdentity } from './identity.js'
+import { addKeyholder } from './keyholder.js'
 import { addLogin, addLogout } from './login.js'
 import { addPip } from './pip.js'
 import { addRedact } from './redact.js'
@@ -25,6 +26,7 @@ import { addServerOption } from './server.js'
 import { addStoreChoice } from './store-choice.js'
 import { addUsage } from './usage.js'
 import { VERSION } from './version.js'
+import { addWorker } from './worker.js'
 
 /** In the order of the help. */
 const COMMANDS: readonly AddCommand[] = [
@@ -43,6 +45,8 @@ const COMMANDS: readonly AddCommand[] = [
   addBuilds,
   addLogin,
   addLogout,
+  addKeyholder,
+  addWorker,
   addCompletion,
 ]
 

@@ -8,6 +8,7 @@
 import type { BuilderEvent } from '../builder/events.js'
 import { Fault } from '../errors.js'
 import type { BuildRecords, JsonObject, LeaseRef } from '../store/builds.js'
+import { encodeEvent } from '../store/event-json.js'
 import type { HeldLease } from './held-lease.js'
 
 /** How long an event may wait for others to go with it, in milliseconds. */
@@ -15,13 +16,6 @@ const WAIT_MS = 200
 
 /** Bytes of output that are written at once, about. */
 const BATCH_BYTES = 256 * 1024
-
-/** An event as the records keep it: JSON, bytes as base64. */
-export function eventJson(event: BuilderEvent): JsonObject {
-  return event.type === 'log'
-    ? { ...event, bytes: Buffer.from(event.bytes).toString('base64') }
-    : { ...event }
-}
 
 /** Pause before the records are tried again, in milliseconds. */
 const AGAIN_MS = 500
@@ -47,7 +41,7 @@ export class EventWriter {
   }
 
   take(event: BuilderEvent): void {
-    this.#waiting.push(eventJson(event))
+    this.#waiting.push(encodeEvent(event))
     if (event.type === 'log') this.#bytes += event.bytes.length
     if (this.#bytes >= BATCH_BYTES) this.#flush()
     else this.#timer ??= setTimeout(() => this.#flush(), WAIT_MS)
