@@ -23,7 +23,7 @@ interface Queues {
   readonly records: StoreRecords
   readonly server: BuildQueue
   /** Makes a build that waits. */
-  waits(): Promise<string>
+  readonly waits: () => Promise<string>
 }
 
 async function withQueues(work: (queues: Queues) => Promise<void>): Promise<void> {
