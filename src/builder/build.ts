@@ -16,7 +16,7 @@ import { requireImages } from './base-images.js'
 import { readCaches } from './cache-mounts.js'
 import { EventRedactor, type Listener } from './events.js'
 import { buildFailure } from './failure.js'
-import { gateProblems } from './gates.js'
+import { gateProblems, supports } from './gates.js'
 import { optionTexts, requireNoSecretIn } from './input-search.js'
 import { mountIds } from './mount-ids.js'
 import { prepare } from './prepare.js'
@@ -165,6 +165,7 @@ async function buildPrepared(job: Job): Promise<BuildResult> {
       stored: new Map(held.map((secret) => [secret.name, secret])),
       choose: (mounts) => choice.choose(mounts),
       image: (reference) => images.get(reference) ?? missingImage(),
+      supports: (feature) => supports(feature, engine.info),
       probe: (base, apt) => {
         onEvent({ type: 'phase', phase: 'probe' })
         const { id } = images.get(base) ?? missingImage()

@@ -6,6 +6,7 @@
 
 import { Fault } from '../errors.js'
 import type { EventRedactor } from './events.js'
+import { isolatedFailure } from './isolated-failure.js'
 import type { AssembledBuild } from './prepared.js'
 
 /** What programs print when it is the credentials that are wrong, and what to tell then. */
@@ -26,6 +27,10 @@ const CREDENTIAL_SIGNS: readonly (readonly [sign: RegExp, hint: string])[] = [
  */
 export function buildFailure(error: unknown, events: EventRedactor, { delivery }: AssembledBuild): unknown {
   if (!(error instanceof Fault) || error.code !== 'BUILD_FAILED') return error
+  if (delivery?.isolated !== undefined) {
+    const fault = isolatedFailure(events.tail, error)
+    if (fault !== undefined) return fault
+  }
   const text = events.text(error.message)
   const status = /exit code: (\d+)/.exec(text)?.[1]
   const step = events.failedStep

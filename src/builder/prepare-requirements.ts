@@ -19,10 +19,13 @@ import {
   type DeliveryPlan,
   type RequirementList,
 } from '../substitute/index.js'
-import { installDockerfile, LISTS, type InstallMount } from './install-recipe.js'
+import { installDockerfile } from './install-recipe.js'
+import { planIsolated, type IsolatedPlan } from './isolated-plan.js'
+import { isolatedDockerfile } from './isolated-recipe.js'
 import { MountLabels } from './mount-labels.js'
 import type { AssembledBuild, PreparedBuild, Workshop } from './prepared.js'
 import type { BaseFacts } from './probe.js'
+import { LISTS, type InstallMount, type WrittenRecipe } from './recipe-parts.js'
 import type { RequirementsRequest } from './request.js'
 import { heldOf } from './step-choice.js'
 
@@ -38,6 +41,7 @@ export function prepareRequirements(
     known,
   }: { readonly list: RequirementList; readonly root: string; readonly known: readonly SecretName[] },
 ): PreparedBuild {
+  const isolated = request.isolate === true ? planIsolated(list) : undefined
   const plan = planDelivery(list, request.delivery ?? 'auto')
   const unknown = unknownNames(list, known)
   return {
@@ -47,13 +51,15 @@ export function prepareRequirements(
       ...list.problems,
       ...list.localPaths,
       ...plan.problems,
+      ...(isolated?.problems ?? []),
       ...unknown,
       ...recipeProblems(request),
     ],
     images: [request.base],
     refusesTriggers: true,
     needs: [],
-    assemble: (workshop) => assemble(request, { list, root, plan }, workshop),
+    assemble: (workshop) =>
+      assemble(request, { list: isolated?.list ?? list, root, plan, isolated }, workshop),
   }
 }
 
@@ -77,7 +83,13 @@ async function assemble(
     list,
     root,
     plan,
-  }: { readonly list: RequirementList; readonly root: string; readonly plan: DeliveryPlan },
+    isolated,
+  }: {
+    readonly list: RequirementList
+    readonly root: string
+    readonly plan: DeliveryPlan
+    readonly isolated: IsolatedPlan | undefined
+  },
   workshop: Workshop,
 ): Promise<AssembledBuild> {
   const apt = request.apt ?? []
@@ -113,7 +125,8 @@ async function assemble(
     return mount.kind === 'netrc' ? { kind: mount.kind, id } : { kind: mount.kind, id, path: mount.path }
   })
   const copy = request.copy ?? []
-  const written = installDockerfile({
+  const offline = workshop.supports('step-network')
+  const recipe = {
     base: request.base,
     baseUser: workshop.image(request.base).user,
     facts,
@@ -125,19 +138,32 @@ async function assemble(
     list: delivery.root,
     listName: 'path' in request.requirements ? basename(request.requirements.path) : delivery.root,
     mounts: recipeMounts,
-  })
+    hasRepositories: list.needsGit,
+  }
+  const written: WrittenRecipe =
+    isolated === undefined
+      ? installDockerfile(recipe)
+      : isolatedDockerfile({ ...recipe, offline, sources: isolated.sources })
+  const files = new Map([...listFiles(delivery), ...written.files])
   for (const { marker, words } of written.steps) labels.addStep(marker, words)
   return {
     dockerfile: written.dockerfile,
-    context: contextTar({ root, only: copy.map(({ from }) => from), files: listFiles(delivery) }),
+    context: contextTar({ root, only: copy.map(({ from }) => from), files }),
     mounts,
     secretSteps,
-    targets: delivery.mode === 'filled' ? ['traceless-image', 'traceless-wheels'] : ['traceless-image'],
+    targets: written.targets,
+    commitsStage: written.commitsStage,
     labels,
     secretCommands: written.steps.map(({ command }) => command),
     caches: [],
     doubts: [],
-    delivery: { mode: delivery.mode, reasons: delivery.reasons },
+    delivery: {
+      mode: delivery.mode,
+      reasons: delivery.reasons,
+      ...(isolated === undefined
+        ? {}
+        : { isolated: { network: offline ? ('none' as const) : ('on' as const) } }),
+    },
   }
 }
 
@@ -163,10 +189,13 @@ function readsHelpers({ git }: BaseFacts): boolean {
 }
 
 /** Stands for what pip is told to install, and into what. */
-const installation = ({ base, apt = [] }: RequirementsRequest, { root, files }: Delivery): string => {
+const installation = (
+  { base, apt = [], isolate = false }: RequirementsRequest,
+  { root, files }: Delivery,
+): string => {
   const lists = [...files].map(([path, bytes]) => [path, Buffer.from(bytes).toString('latin1')])
   return createHash('sha256')
-    .update(JSON.stringify([base, apt, root, lists]))
+    .update(JSON.stringify([base, apt, root, lists, ...(isolate ? ['isolated'] : [])]))
     .digest('hex')
 }
 

@@ -31,9 +31,12 @@ export interface PreparedBuild {
   assemble(workshop: Workshop): Promise<AssembledBuild>
 }
 
+/** What an engine's frontend can or cannot do. */
+export type Feature = 'here-document' | 'env-mount' | 'named-context' | 'step-network'
+
 /** A feature and the place that asks for it. */
 export interface EngineNeed {
-  readonly feature: 'here-document' | 'env-mount' | 'named-context'
+  readonly feature: Feature
   readonly file: string
   readonly line: number | undefined
 }
@@ -46,6 +49,7 @@ export interface Workshop {
   choose(mounts: readonly StepMount[]): Promise<readonly SecretStep[]>
   /** An image of {@link PreparedBuild.images}, as the engine has it. */
   image(reference: string): ImageFacts
+  supports(feature: Feature): boolean
   /** What a base can do once some Debian packages are in it. */
   probe(base: string, apt: readonly string[]): Promise<BaseFacts>
 }
@@ -67,6 +71,8 @@ export interface AssembledBuild {
   readonly caches: readonly ReadableCache[]
   /** Reasons known by now why nothing can be proven. */
   readonly doubts: readonly string[]
+  /** The stage, one of {@link targets}, that says which commits were installed. */
+  readonly commitsStage?: string | undefined
   /** How credentials reach pip, for a build from a requirement list. */
   readonly delivery: DeliveryNote | undefined
 }
@@ -75,4 +81,6 @@ export interface AssembledBuild {
 export interface DeliveryNote {
   readonly mode: 'lifted' | 'filled'
   readonly reasons: readonly string[]
+  /** For an isolated install: the network of the steps in which packages' own code runs. */
+  readonly isolated?: { readonly network: 'none' | 'on' }
 }

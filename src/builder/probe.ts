@@ -10,7 +10,7 @@ import { randomUUID } from 'node:crypto'
 import { Fault } from '../errors.js'
 import { contextTar } from '../docker/context.js'
 import type { BuildInput, Digest, Engine } from '../docker/engine.js'
-import { aptLines } from './install-recipe.js'
+import { aptLines } from './recipe-parts.js'
 
 /** What matters of a base for an installation. Versions are `undefined` where the program is missing. */
 export interface BaseFacts {

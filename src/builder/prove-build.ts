@@ -15,6 +15,7 @@ import type { Listener } from './events.js'
 import type { AssembledBuild } from './prepared.js'
 import { prove } from './prove.js'
 import type { Report } from './report.js'
+import { readCommits } from './commits.js'
 import type { CheckedOptions } from './request.js'
 import type { StepRuns } from './step-runs.js'
 
@@ -56,7 +57,7 @@ export async function proveBuild(build: EndedBuild): Promise<Report> {
   const scope = { key: build.verdictKey, source: engine.info.id }
   const verdicts = new Verdicts(build.verdicts, scope, build.values)
   const proven = await provenLayers(engine, [...expected.keys()], verdicts)
-  return prove({
+  const report = await prove({
     image: built.images[0] ?? '',
     parts: await engine.parts([...expected.keys()], { skip: proven, signal }),
     proven,
@@ -79,6 +80,8 @@ export async function proveBuild(build: EndedBuild): Promise<Report> {
     signal,
     onProgress: (bytes) => build.onEvent({ type: 'proof', bytes }),
   })
+  if (assembled.commitsStage === undefined) return report
+  return { ...report, commits: await readCommits(engine, built, build) }
 }
 
 /** Layers of these images that need not be read, because they were proven for every value before. */

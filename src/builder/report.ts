@@ -91,6 +91,14 @@ export interface ReportStep {
   }[]
 }
 
+/** A commit that was installed. */
+export interface ReportCommit {
+  /** Name of the project. */
+  readonly name: string
+  readonly url: string
+  readonly commit: string
+}
+
 /** The whole answer. */
 export interface Report {
   readonly version: typeof REPORT_VERSION
@@ -114,6 +122,8 @@ export interface Report {
   readonly unguarded: readonly string[]
   /** The rules that were in force. */
   readonly allow: readonly AllowRule[]
+  /** For an image from a requirement list: the commits of repositories that it was made of, by its own word. */
+  readonly commits?: readonly ReportCommit[]
   /** Bytes that were read, uncompressed. */
   readonly bytes: number
   readonly durationMs: number

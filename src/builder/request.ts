@@ -83,6 +83,8 @@ export interface RequirementsRequest extends BuildOptions {
   readonly workdir?: string
   /** Files to copy into the image after the installation. `from` is relative to the folder of the list. */
   readonly copy?: readonly { readonly from: string; readonly to: string }[]
+  /** Run the code of packages only where no credential is. Sources come from Git, everything else as wheels. */
+  readonly isolate?: boolean
   /** How credentials reach pip. Default: `auto`. */
   readonly delivery?: 'auto' | 'lifted' | 'filled'
 }

@@ -32,6 +32,7 @@ interface BuildFlags {
   readonly workdir?: string
   readonly copy?: readonly string[]
   readonly delivery?: 'auto' | 'lifted' | 'filled'
+  readonly isolate?: boolean
   readonly file?: string
   readonly secret?: readonly string[]
   readonly allowMissing?: readonly string[]
@@ -95,6 +96,7 @@ export const addBuild: AddCommand = (parent, app) => {
         'filled',
       ]),
     )
+    .option('--isolate', 'run the code of packages only where no credential is (with -r)')
     .option('-f, --file <file>', 'Dockerfile, "-" for standard input')
     .option(
       '--secret <spec>',
@@ -228,6 +230,7 @@ async function requestOf(
       ...(flags.workdir === undefined ? {} : { workdir: flags.workdir }),
       copy: (flags.copy ?? []).map(copyOf),
       ...(flags.delivery === undefined ? {} : { delivery: flags.delivery }),
+      isolate: flags.isolate ?? false,
     }
   }
   if (
@@ -235,11 +238,12 @@ async function requestOf(
     flags.apt !== undefined ||
     flags.workdir !== undefined ||
     flags.copy !== undefined ||
-    flags.delivery !== undefined
+    flags.delivery !== undefined ||
+    flags.isolate !== undefined
   ) {
     throw new Fault(
       'REQUEST_INVALID',
-      '--base, --apt, --workdir, --copy and --delivery go with a requirement list.',
+      '--base, --apt, --workdir, --copy, --delivery and --isolate go with a requirement list.',
       { hint: 'Give one with -r FILE.' },
     )
   }

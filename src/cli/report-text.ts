@@ -74,6 +74,8 @@ export function reportLines(report: Report, color: boolean): readonly string[] {
     const kinds = report.opaque.map(({ kind, count }) => `${String(count)} ${kind}`).join(', ')
     lines.push(paint.dim(`  searched as they are, not opened: ${kinds}`))
   }
+  for (const { name, commit } of report.commits ?? [])
+    lines.push(paint.dim(`  ${name} is at commit ${commit}`))
   lines.push(tone(paint.bold(`verdict: ${VERDICTS[report.verdict]}`)))
   for (const reason of report.reasons) lines.push(`  ${reason}`)
   return lines

@@ -8,6 +8,7 @@ import { archiveParts } from './archive-parts.js'
 import { connect } from './connect.js'
 import { engineContainers } from './container.js'
 import type { Engine } from './engine.js'
+import { imageFile } from './image-file.js'
 import { inspectImage, pullImage, removeUntagged, saveImages, tagImage } from './images.js'
 import { layerParts } from './layer-parts.js'
 import { archiveOf } from './oci-archive.js'
@@ -45,6 +46,7 @@ export async function openEngine(host?: string): Promise<Engine> {
       const layers = skip.size === 0 ? null : await layerParts(docker, images, { skip, signal })
       return layers ?? archiveParts(await saveImages(docker, images, signal))
     },
+    readFile: (image, file) => imageFile(docker, image, file),
     serveSecrets: (mounts) => openSession(transport, secretsOnly(mounts)),
     tag: (image, reference) => tagImage(docker, image, reference),
     push: (image, reference, options) => pushImage(docker, image, reference, options),

@@ -233,6 +233,11 @@ export interface Engine {
     images: readonly Digest[],
     options: { skip?: ReadonlySet<string>; signal: AbortSignal },
   ): Promise<ImageParts>
+  /** A plain file of an image; `null` where there is none, or a larger one. */
+  readFile(
+    image: Digest,
+    file: { readonly path: string; readonly limitBytes: number },
+  ): Promise<Uint8Array | null>
   /** Opens a session that serves these secrets, by the id that a mount names, and nothing else. */
   serveSecrets(mounts: ReadonlyMap<string, SecretValue>): Promise<SecretSession>
   tag(image: Digest, reference: string): Promise<void>

@@ -244,10 +244,13 @@ interface ByteEdit {
   readonly bytes: Uint8Array
 }
 
-/** Edits that need no value: lifted user-infos go, doubled dollars become one. They do not meet: no login holds an escape. */
+/**
+ * Edits that need no value: lifted user-infos go, doubled dollars become one. They do not meet, because no login holds an
+ * escape; what is put in before a line comes first, because a login may begin that line.
+ */
 function fixedEdits({ path, escapes }: ListFile, { lifted }: DeliveryPlan): readonly ByteEdit[] {
   const gone = [...lifted.keys()].filter((login) => login.path === path)
-  const edits: readonly Edit[] = [...gone.map(({ from, to }) => ({ from, to, text: '' })), ...escapes]
+  const edits: readonly Edit[] = [...escapes, ...gone.map(({ from, to }) => ({ from, to, text: '' }))]
   return edits.map(({ from, to, text }) => ({ from, to, bytes: Buffer.from(text) }))
 }
 

@@ -18,6 +18,7 @@ export {
 } from './deliver.js'
 export type {
   Client,
+  DirectRequirement,
   Edit,
   ListFile,
   Login,

@@ -74,6 +74,31 @@ export interface Login {
   readonly segments: readonly string[]
 }
 
+/** A requirement that names its source by a URL. */
+export interface DirectRequirement extends Place {
+  /** Key of the file in {@link RequirementList.files}. */
+  readonly path: string
+  /** Offsets at which the physical lines of the requirement begin. */
+  readonly lineStarts: readonly number[]
+  /** In lower case, `git+https` for instance. */
+  readonly scheme: string
+  /** The URL as it is written, without its fragment and without a user-info that has a placeholder. */
+  readonly url: string
+  /** Last segment of the path. */
+  readonly archive: string
+  /** As written before the `@`, or behind `egg=`. */
+  readonly name: string | undefined
+  /** Separated by commas. */
+  readonly extras: string
+  readonly marker: string
+  readonly subdirectory: string
+  readonly editable: boolean
+  /** Options stand behind it. */
+  readonly hasOptions: boolean
+  /** It stands in a list that only constrains. */
+  readonly constrains: boolean
+}
+
 /** One file of a list. */
 export interface ListFile {
   /** Relative to the context root, `/`-separated. */
@@ -114,6 +139,8 @@ export interface RequirementList {
    * lifted, not searched for. Worth a warning.
    */
   readonly literalPasswords: readonly Place[]
+  /** Requirements that name their source by a URL. */
+  readonly directs: readonly DirectRequirement[]
   /** User-infos with a placeholder. */
   readonly logins: readonly Login[]
   /** Hosts that the list sends pip itself to, with credentials or without, and the origins at each. */

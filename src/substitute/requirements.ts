@@ -8,8 +8,17 @@
 
 import { posix } from 'node:path'
 import type { Problem } from '../errors.js'
-import { decodeList, lineStarts, logicalLines, positionOf } from './lines.js'
-import type { ListFile, Login, LoginPart, Mention, Place, RequirementList, Slot } from './list.js'
+import { decodeList, lastNotAbove, lineStarts, logicalLines, positionOf } from './lines.js'
+import type {
+  DirectRequirement,
+  ListFile,
+  Login,
+  LoginPart,
+  Mention,
+  Place,
+  RequirementList,
+  Slot,
+} from './list.js'
 import type { FoundLogin, FoundSlot } from './login.js'
 import { unescaped } from './placeholder.js'
 import { readProject } from './pyproject.js'
@@ -49,7 +58,7 @@ export async function parseRequirements(source: ListSource, read: ReadListFile):
     return listOf(gathered, path)
   }
   const root = isProject(path) ? posix.join(posix.dirname(path), MADE_LIST) : path
-  await takeFile(gathered, path, { place: { file: path }, from: [] })
+  await takeFile(gathered, path, { place: { file: path }, from: [], constrains: false })
   return listOf(gathered, root)
 }
 
@@ -58,6 +67,7 @@ interface OpenFile extends Omit<ListFile, 'escapes'> {
   readonly placeOf: (offset: number) => Place
   /** Lines are requirements: the specification of `pyproject.toml` knows no options. */
   readonly requirementsOnly: boolean
+  readonly constrains: boolean
 }
 
 interface Gathered {
@@ -71,6 +81,7 @@ interface Gathered {
   readonly localPaths: Problem[]
   readonly editables: Place[]
   readonly literalPasswords: Place[]
+  readonly directs: DirectRequirement[]
   readonly logins: Login[]
   readonly pipOrigins: Map<string, Set<string>>
   readonly gitOrigins: Map<string, Set<string>>
@@ -88,6 +99,7 @@ function nothingYet(read: ReadListFile): Gathered {
     localPaths: [],
     editables: [],
     literalPasswords: [],
+    directs: [],
     logins: [],
     pipOrigins: new Map(),
     gitOrigins: new Map(),
@@ -109,9 +121,11 @@ function listOf(gathered: Gathered, root: string): RequirementList {
 interface Named {
   readonly place: Partial<Place>
   readonly from: readonly string[]
+  /** It was named by `-c`, directly or by way of others. */
+  readonly constrains: boolean
 }
 
-async function takeFile(gathered: Gathered, path: string, { place, from }: Named): Promise<void> {
+async function takeFile(gathered: Gathered, path: string, { place, from, constrains }: Named): Promise<void> {
   if (from.includes(path)) {
     problemAt(gathered, place, 'The file names itself, directly or by way of others.')
     return
@@ -142,7 +156,10 @@ async function takeFile(gathered: Gathered, path: string, { place, from }: Named
   }
   const starts = lineStarts(decoded.text)
   const placeOf = (offset: number): Place => ({ file: path, ...positionOf(starts, offset) })
-  await takeText(gathered, { path, ...decoded, bytes, placeOf, requirementsOnly: false }, [...from, path])
+  await takeText(gathered, { path, ...decoded, bytes, placeOf, requirementsOnly: false, constrains }, [
+    ...from,
+    path,
+  ])
 }
 
 const isProject = (path: string): boolean => posix.basename(path) === 'pyproject.toml'
@@ -199,12 +216,14 @@ function madeFrom(
     plain: true,
     placeOf: (offset) => ({ file, ...positionOf(starts, offset) }),
     requirementsOnly: false,
+    constrains: false,
   }
 }
 
 /** @param from - the files that led here, this one included. */
 async function takeText(gathered: Gathered, file: OpenFile, from: readonly string[]): Promise<void> {
   const { path, text, bytes, plain, placeOf, requirementsOnly } = file
+  const starts = lineStarts(text)
   const escapes: ListFile['escapes'][number][] = []
   gathered.files.set(path, { path, text, bytes, plain, escapes })
   for (const line of logicalLines(text)) {
@@ -215,9 +234,22 @@ async function takeText(gathered: Gathered, file: OpenFile, from: readonly strin
       continue
     }
     takeScan(gathered, scan, file)
+    if (scan.direct !== undefined) {
+      const { offset, ...direct } = scan.direct
+      const [first, last] = [line.at[0] ?? 0, line.at.at(-1) ?? 0]
+      const from = lastNotAbove(starts, first)
+      gathered.directs.push({
+        ...direct,
+        ...placeOf(offset),
+        path,
+        lineStarts: starts.slice(from, lastNotAbove(starts, last) + 1),
+        constrains: file.constrains,
+      })
+    }
     if (scan.nested !== undefined) {
       const place = placeOf(scan.nested.at[0] ?? line.at[0] ?? 0)
-      await takeNested(gathered, unescaped(scan.nested.text), { path, named: { place, from } })
+      const constrains = file.constrains || scan.constrains
+      await takeNested(gathered, unescaped(scan.nested.text), { path, named: { place, from, constrains } })
     }
   }
 }

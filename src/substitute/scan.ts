@@ -11,6 +11,7 @@
  * @packageDocumentation
  */
 
+import { directOf, type FoundDirect } from './direct.js'
 import { indexIn, isPythonSpace, lastNotAbove, sliceSpan, type Span } from './lines.js'
 import type { Client, Edit, Position } from './list.js'
 import { clientOf, loginOf, type FoundLogin, type FoundSlot, type Refusal, type UrlTarget } from './login.js'
@@ -26,6 +27,9 @@ export interface LineScan {
   readonly refusals: readonly Refusal[]
   /** Target of `-r` or `-c`. */
   readonly nested: Span | undefined
+  /** Whether that target only constrains. */
+  readonly constrains: boolean
+  readonly direct: FoundDirect | undefined
   /** Offset of a path that is relative. */
   readonly localPath: number | undefined
   /** Offset of an `-e` line. */
@@ -108,6 +112,8 @@ export function scanLine(line: Span): LineScan {
     escapes,
     refusals: refusals.toSorted((a, b) => a.offset - b.offset),
     nested: meaning.nested,
+    constrains: meaning.constrains === true,
+    direct: directIn(parsed, meaning, logins),
     localPath: meaning.localPath?.at[0],
     editable: meaning.editable ? line.at[0] : undefined,
     needsGit: urls.some(({ parts }) => /^git(?:\+|$)/.test(parts.scheme)),
@@ -137,7 +143,10 @@ const originsFor = (
 
 interface Meaning {
   readonly targets: readonly Target[]
+  /** The requirement and the URL in it. */
+  readonly reference?: { readonly requirement: Span; readonly url: Span | undefined }
   readonly nested?: Span | undefined
+  readonly constrains?: boolean
   readonly localPath?: Span | undefined
   readonly editable: boolean
 }
@@ -149,17 +158,44 @@ function meaningOf({ args, options }: ListLine): Meaning {
   if (args.text !== '') {
     const settings = values('settings').map((span): Target => ({ kind: 'settings', span }))
     const localPath = looksLikePath(args.text) ? relativePath(args) : undefined
-    return { targets: [...urlTarget(requirementUrl(args)), ...settings], localPath, editable: false }
+    const url = requirementUrl(args)
+    return {
+      targets: [...urlTarget(url), ...settings],
+      reference: { requirement: args, url },
+      localPath,
+      editable: false,
+    }
   }
   const [editable] = values('editable')
   if (editable !== undefined) {
-    return { targets: urlTarget(requirementUrl(editable)), localPath: relativePath(editable), editable: true }
+    const url = requirementUrl(editable)
+    return {
+      targets: urlTarget(url),
+      reference: { requirement: editable, url },
+      localPath: relativePath(editable),
+      editable: true,
+    }
   }
-  const nested = values('list')[0] ?? values('constraint')[0]
-  if (nested !== undefined) return { targets: [], nested, editable: false }
+  const [list] = values('list')
+  const nested = list ?? values('constraint')[0]
+  if (nested !== undefined) return { targets: [], nested, constrains: list === undefined, editable: false }
   const links = values('links').slice(0, 1)
   const [localPath] = links.flatMap((link) => relativePath(link) ?? [])
   return { targets: [...values('index'), ...links].flatMap(urlTarget), localPath, editable: false }
+}
+
+function directIn(
+  { args, options }: ListLine,
+  { reference, editable }: Meaning,
+  logins: readonly FoundLogin[],
+): FoundDirect | undefined {
+  if (reference?.url === undefined) return undefined
+  const { requirement, url } = reference
+  return directOf(requirement, url, {
+    lifted: logins.length > 0,
+    editable,
+    hasOptions: args.text !== '' && options.length > 0,
+  })
 }
 
 function urlTarget(span: Span | undefined): readonly Target[] {

@@ -130,6 +130,7 @@ function engineOf(oddities: Oddities): Asked {
       yield { type: 'image', target: '', image: IMAGE }
       yield { type: 'built', images: [IMAGE], divergent }
     },
+    readFile: unused,
     async parts() {
       calls.push('parts')
       const bytes = { lower: BASE_LAYER, upper: layer }

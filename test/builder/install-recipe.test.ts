@@ -1,7 +1,8 @@
 /** The Dockerfile that installs a list: who runs what, with which mounts, in which order. */
 
 import { describe, expect, it } from 'vitest'
-import { installDockerfile, type InstallRecipe } from '../../src/builder/install-recipe.js'
+import { installDockerfile } from '../../src/builder/install-recipe.js'
+import type { InstallRecipe } from '../../src/builder/recipe-parts.js'
 import { readDockerfile } from '../../src/builder/dockerfile-read.js'
 
 const RECIPE: InstallRecipe = {
@@ -16,6 +17,7 @@ const RECIPE: InstallRecipe = {
   list: 'requirements.txt',
   listName: 'requirements.txt',
   mounts: [],
+  hasRepositories: false,
 }
 
 const MOUNTS: InstallRecipe['mounts'] = [
@@ -77,6 +79,12 @@ describe('the installing Dockerfile', () => {
     expect(lines[3]).toContain('install --no-index --no-deps --find-links /mnt')
   })
 
+  it('lists the commits in a stage that stands on the image, without a secret', () => {
+    const lines = linesOf({ mounts: MOUNTS, hasRepositories: true, baseUser: 'app' })
+    expect(keywords(lines)).toBe('FROM USER RUN USER FROM USER RUN')
+    expect(lines.slice(4).join(' ')).not.toContain('type=secret')
+  })
+
   it('requires every mount, and gives it to root alone', () => {
     const dockerfile = readDockerfile(installDockerfile({ ...RECIPE, mounts: MOUNTS }).dockerfile, {
       file: 'Dockerfile',
@@ -109,8 +117,10 @@ describe('the installing Dockerfile', () => {
   it('gives git a helper for its scope, and pip the netrc file by name', () => {
     const run = runOf({ mounts: MOUNTS })
     expect(run).toContain('NETRC=/tmp/.traceless-secret-1')
-    expect(run).toContain('GIT_CONFIG_COUNT=2 GIT_CONFIG_KEY_0=http.followRedirects GIT_CONFIG_VALUE_0=false')
-    expect(run).toContain('GIT_CONFIG_KEY_1=credential.https://h:3000.helper')
+    expect(run).toContain('GIT_CONFIG_COUNT=3 GIT_CONFIG_KEY_0=http.followRedirects GIT_CONFIG_VALUE_0=false')
+    // The first one takes away what the base has for that scope.
+    expect(run).toContain("GIT_CONFIG_KEY_1=credential.https://h:3000.helper GIT_CONFIG_VALUE_1='' ")
+    expect(run).toContain('GIT_CONFIG_KEY_2=credential.https://h:3000.helper')
     expect(run).toContain('cat /tmp/.traceless-secret-0; }; f')
     expect(run).not.toContain('HOME=')
   })

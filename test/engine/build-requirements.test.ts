@@ -121,7 +121,11 @@ describe('B1: an image from a requirement list', () => {
       copy: [{ from: 'app/main.py', to: '/app/main.py' }],
       tags: [tag],
     })
-    expect(resultOf(outcome).report.verdict).toBe('clean')
+    const { report } = resultOf(outcome)
+    expect(report.verdict).toBe('clean')
+    const url = `${fixtures.origin}/git/acme/core.git`
+    expect(report.commits).toContainEqual({ name: 'core', url, commit: core.commit })
+    expect(report.commits?.map(({ name }) => name)).toEqual(['core', 'mono'])
     const run = await runIn(tag, 'id -un; pwd; python3 main.py; true')
     expect(run.output.split('\n').slice(0, 3)).toEqual(['app', '/app', 'it runs'])
     expect(await builds.traces([token], { images: [tag], above: 'traceless-base:user' })).toEqual([])
@@ -378,6 +382,22 @@ describe('R7: a list in a Dockerfile of one’s own', () => {
     // A filled list is handed to pip with its URLs, and pip hands those to git.
     const places = await builds.traces([git], { images: [tag], above: VENV })
     expect(places.filter((place) => place !== 'command lines: raw')).toEqual([])
+  })
+})
+
+describe('R5: a base whose Git keeps what it is told', () => {
+  it('R5: keeps nothing of what it is told here', async () => {
+    await using fixtures = await startFixtures()
+    const [token, base, tag] = [randomToken(), builds.image('keeps'), builds.image()]
+    await builds.set({ KEPT: token })
+    const keeps = `FROM ${VENV}\nRUN git config --system credential.helper store`
+    resultOf(await builds.build({ dockerfile: { text: keeps }, tags: [base] }))
+    fixtures.protect('/git/acme', { username: 'x', password: token })
+    await fixtures.repository('acme/core', plainProject({ name: 'core' }))
+    const requirements = [`core @ git+http://x:\${KEPT}@${fixtures.host}/git/acme/core.git`]
+    resultOf(await builds.build({ requirements, base, tags: [tag] }))
+    expect(await runIn(tag, 'ls /root/.git-credentials')).not.toMatchObject({ status: 0 })
+    expect(await builds.traces([token], { images: [tag], above: VENV })).toEqual([])
   })
 })
 

@@ -57,7 +57,7 @@ describe('repositories', () => {
     await fixtures.repository(
       'acme/vendored',
       submoduleProject({ name: 'vendored' }, { folder: 'third', module: 'core' }),
-      [{ folder: 'third', url: '../core.git', commit: core.commit }],
+      { submodules: [{ folder: 'third', url: '../core.git', commit: core.commit }] },
     )
     const git = `git+${fixtures.origin}/git/acme`
     const run = await runIn(
