@@ -20,6 +20,9 @@ cache=$(realpath --canonicalize-missing "$here/../.cache")
 python=$cache/python-$recipe.tar
 tiny=$cache/tiny.tar
 wheels=$cache/wheels
+# Not in the Python base, because most of what is tested needs none of it: what `traceless-base:ssh` has on top.
+extras=(openssh-client libfido2-1 libcbor0.8 libedit2 libbsd0 libmd0 git-lfs)
+debs=$cache/debs-$(printf '%s\n' "$suite" "${extras[@]}" | sha256sum | cut -c1-12)
 
 mkdir --parents "$cache"
 exec 9>"$cache/lock"
@@ -42,6 +45,13 @@ if [[ ! -s $wheels/complete ]]; then
   ls "$wheels" >"$wheels/complete"
 fi
 
+if [[ ! -s $debs/complete ]]; then
+  rm --force --recursive "$debs"
+  mkdir --parents "$debs"
+  download_packages "$debs" "${extras[@]}"
+  ls "$debs" >"$debs/complete"
+fi
+
 if [[ ! -s $tiny ]]; then
   install_packages busybox-static
   root=$(mktemp --directory)
@@ -59,4 +69,4 @@ fi
 engine=$("$here/engine.sh" 9>&-)
 export "${engine?}"
 cd "$here/.."
-exec node_modules/.bin/tsx scripts/base-images.ts "$recipe" "$python" "$tiny" 9>&-
+exec node_modules/.bin/tsx scripts/base-images.ts "$recipe" "$python" "$tiny" "$debs" 9>&-

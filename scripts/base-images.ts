@@ -3,7 +3,7 @@
  * `DOCKER_HOST`, from two root file systems and through the engine's API alone:
  * nothing is pulled, and no docker CLI is needed.
  *
- * `tsx scripts/base-images.ts RECIPE PYTHON.tar TINY.tar`, as
+ * `tsx scripts/base-images.ts RECIPE PYTHON.tar TINY.tar DEBS`, as
  * `scripts/base-image.sh` calls it. An image that this recipe made is left as
  * it is.
  *
@@ -18,6 +18,8 @@ interface Variant {
   readonly tag: string
   readonly from: string
   readonly shell: string
+  /** Folders of this machine to mount, by path in the image. */
+  readonly mounts?: Readonly<Record<string, string>>
   /** Dockerfile instructions, as `docker commit --change` takes them. */
   readonly changes: readonly string[]
 }
@@ -26,6 +28,11 @@ const REPOSITORY = 'traceless-base'
 /** Label that says which recipe an image was made with. */
 const RECIPE_LABEL = 'traceless.recipe'
 const PATH = 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
+const [recipe, python, tiny, debs] = process.argv.slice(2)
+if (recipe === undefined || python === undefined || tiny === undefined || debs === undefined) {
+  throw new TypeError('usage: base-images.ts RECIPE PYTHON.tar TINY.tar DEBS')
+}
 
 const VARIANTS: readonly Variant[] = [
   { tag: 'nogit', from: 'bookworm', shell: 'dpkg --purge --force-depends git', changes: [] },
@@ -39,12 +46,15 @@ const VARIANTS: readonly Variant[] = [
     changes: ['ENV PATH=/opt/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'],
   },
   { tag: 'onbuild', from: 'tiny', shell: 'true', changes: ['ONBUILD RUN true'] },
+  {
+    tag: 'ssh',
+    from: 'venv',
+    shell: 'dpkg --install --force-depends /mnt/*.deb',
+    mounts: { '/mnt': debs },
+    changes: ['ENV PATH=/opt/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'],
+  },
 ]
 
-const [recipe, python, tiny] = process.argv.slice(2)
-if (recipe === undefined || python === undefined || tiny === undefined) {
-  throw new TypeError('usage: base-images.ts RECIPE PYTHON.tar TINY.tar')
-}
 const engine = new Docker()
 const label = `LABEL ${RECIPE_LABEL}=${recipe}`
 
@@ -69,11 +79,14 @@ async function importTar(tag: string, file: string, changes: readonly string[]):
 }
 
 /** Makes an image out of another one with one more layer. */
-async function derive(tag: string, { from, shell, changes }: Variant): Promise<void> {
+async function derive(tag: string, { from, shell, mounts = {}, changes }: Variant): Promise<void> {
   const container = await engine.createContainer({
     Image: `${REPOSITORY}:${from}`,
     Cmd: ['/bin/sh', '-ec', shell],
-    HostConfig: { NetworkMode: 'none' },
+    HostConfig: {
+      NetworkMode: 'none',
+      Binds: Object.entries(mounts).map(([at, folder]) => `${folder}:${at}:ro`),
+    },
   })
   try {
     await container.start()

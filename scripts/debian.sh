@@ -22,3 +22,16 @@ apt_install() {
   DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends \
     -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@" </dev/null >/dev/null
 }
+
+# Downloads the named packages, and nothing that they need, to a folder.
+download_packages() {
+  local folder=$1
+  shift
+  echo "Downloading from Debian: $*" >&2
+  apt_download "$folder" "$@" 2>/dev/null || { apt-get update -qq >&2 && apt_download "$folder" "$@"; }
+}
+
+# apt's own user could not write to a folder of ours.
+apt_download() {
+  (cd "$1" && apt-get download -qq -o APT::Sandbox::User=root "${@:2}" </dev/null >/dev/null)
+}

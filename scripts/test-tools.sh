@@ -10,4 +10,4 @@ source "$here/debian.sh"
 # Writers of encodings, packers, the server of the store's second dialect, a registry and its passwords, a remote login,
 # a browser.
 install_packages git python3 python3-pip python3-setuptools python3-wheel jq xxd zip zstd xz-utils bzip2 postgresql \
-  docker-registry apache2-utils openssh-server openssh-client chromium
+  docker-registry apache2-utils openssh-server openssh-client git-lfs chromium

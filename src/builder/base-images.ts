@@ -39,7 +39,9 @@ export async function requireImages(
     }
     if (facts === null) throw new Fault('BASE_UNSUITABLE', `The engine does not hold the image ${reference}.`)
     images.set(reference, facts)
-    const secretTrigger = facts.onBuild.some((trigger) => /--mount=\S*type=["']?secret/i.test(trigger))
+    const secretTrigger = facts.onBuild.some((trigger) =>
+      /--mount=\S*type=["']?(?:secret|ssh)/i.test(trigger),
+    )
     if (facts.onBuild.length > 0 && (prepared.refusesTriggers || secretTrigger)) {
       problems.push({
         code: 'BASE_UNSUITABLE',

@@ -184,7 +184,7 @@ async function buildPrepared(job: Job): Promise<BuildResult> {
       choice,
       assemble: async () => {
         const assembled = await prepared.assemble(workshop)
-        owned.push(...assembled.mounts.values())
+        owned.push(...assembled.mounts.values(), ...keysOf(assembled))
         requireNoSecretIn(needles, new Map([['the Dockerfile', assembled.dockerfile]]))
         return assembled
       },
@@ -197,6 +197,9 @@ async function buildPrepared(job: Job): Promise<BuildResult> {
 
 /** Stands in where nothing is remembered. */
 const NO_MEMORY = { recall: () => Promise.resolve(new Map<string, never>()) }
+
+const keysOf = ({ agents = new Map() }: AssembledBuild): readonly SecretValue[] =>
+  [...agents.values()].flatMap((agent) => (agent.kind === 'key' ? [agent.key] : []))
 
 const missingImage = (): never => {
   throw new TypeError('an image was asked for that the plan does not name')

@@ -10,11 +10,11 @@
 import { Copy, DockerfileParser, Run, type Dockerfile, type Instruction } from 'dockerfile-ast'
 import type { Problem } from '../errors.js'
 import { logicalLine, placeOf, splitFlags, type Word } from './dockerfile-lines.js'
-import { readMount, type SecretMount } from './secret-mount.js'
+import { readMount, type SecretMount, type SshMount } from './secret-mount.js'
 
-/** A secret mount and the place of its flag in the file. */
-export interface PlacedMount {
-  readonly mount: SecretMount
+/** A mount and the place of its flag in the file. */
+export interface Placed<M> {
+  readonly mount: M
   readonly start: number
   readonly end: number
   readonly line: number
@@ -22,6 +22,12 @@ export interface PlacedMount {
   /** What the step runs, as the engine's records repeat it but for white space. */
   readonly command: string
 }
+
+/** A secret mount in its place. */
+export type PlacedMount = Placed<SecretMount>
+
+/** The mount of an agent in its place. */
+export type PlacedSshMount = Placed<SshMount>
 
 /** What a stage starts from or copies from. */
 export type StageSource =
@@ -43,6 +49,7 @@ export interface Stage {
   /** Sources of `COPY --from` and `RUN --mount=from=`. */
   readonly uses: readonly StageSource[]
   readonly mounts: readonly PlacedMount[]
+  readonly sshMounts: readonly PlacedSshMount[]
   readonly cacheMounts: readonly CacheMount[]
   readonly hasOnBuildSecret: boolean
   /** Whether any instruction can give it a layer of its own. */
@@ -82,6 +89,7 @@ interface OpenStage {
   base: StageSource
   uses: StageSource[]
   mounts: PlacedMount[]
+  sshMounts: PlacedSshMount[]
   cacheMounts: CacheMount[]
   hasOnBuildSecret: boolean
   hasLayers: boolean
@@ -161,6 +169,7 @@ class Reader {
       base: this.#source(reference),
       uses: [],
       mounts: [],
+      sshMounts: [],
       cacheMounts: [],
       hasOnBuildSecret: false,
       hasLayers: false,
@@ -172,15 +181,13 @@ class Reader {
     const value = flagValue(flag, '--mount')
     if (value === undefined) return
     const read = readMount(value)
+    const place = { start: flag.start, end: flag.end, ...placeOf(this.#text, flag.start), command }
     switch (read.type) {
       case 'secret':
-        stage.mounts.push({
-          mount: read.mount,
-          start: flag.start,
-          end: flag.end,
-          ...placeOf(this.#text, flag.start),
-          command,
-        })
+        stage.mounts.push({ mount: read.mount, ...place })
+        return
+      case 'ssh':
+        stage.sshMounts.push({ mount: read.mount, ...place })
         return
       case 'invalid':
         this.#problem(flag.start, read.message)
@@ -188,7 +195,6 @@ class Reader {
       case 'other':
         if (read.from !== undefined) stage.uses.push(this.#source(read.from))
         if (read.kind === 'cache') stage.cacheMounts.push(read.options)
-        if (read.kind === 'ssh') this.#problem(flag.start, 'Mounts of type ssh are not served.')
         return
     }
   }
@@ -214,7 +220,8 @@ class Reader {
 
   #onBuild(stage: OpenStage, rest: readonly Word[]): void {
     const text = rest.map((word) => word.text).join(' ')
-    if (/^RUN\s/i.test(text) && /--mount=\S*type=secret/i.test(text)) stage.hasOnBuildSecret = true
+    if (/^RUN\s/i.test(text) && /--mount=\S*type=["']?(?:secret|ssh)/i.test(text))
+      stage.hasOnBuildSecret = true
   }
 
   #globalArguments(rest: readonly Word[]): void {

@@ -7,8 +7,7 @@
  * @packageDocumentation
  */
 
-import type { PlacedMount, ReadDockerfile, Stage } from './dockerfile-read.js'
-import { writeMount, type SecretMount } from './secret-mount.js'
+import type { Placed, ReadDockerfile, Stage } from './dockerfile-read.js'
 
 /** Stages that a build of `target` runs, lowest first. */
 export function reachedStages(dockerfile: ReadDockerfile, target: Stage): readonly Stage[] {
@@ -58,12 +57,12 @@ export function stageNames(dockerfile: ReadDockerfile): readonly string[] {
 /**
  * Writes the Dockerfile for the engine.
  *
- * @param replace - the mount to write in place of one that was read.
+ * @param flagOf - the flag to write in place of one that was read.
  * @returns as many lines as the original has, so that line numbers stay right.
  */
 export function rewriteDockerfile(
   dockerfile: ReadDockerfile,
-  replace: (placed: PlacedMount) => SecretMount,
+  flagOf: (placed: Placed<unknown>) => string,
 ): string {
   const names = stageNames(dockerfile)
   const edits: { start: number; end: number; text: string }[] = []
@@ -71,11 +70,11 @@ export function rewriteDockerfile(
     if (stage.name === undefined) {
       edits.push({ start: stage.nameAt, end: stage.nameAt, text: ` AS ${names[stage.index] ?? ''}` })
     }
-    for (const placed of stage.mounts) {
+    for (const placed of [...stage.mounts, ...stage.sshMounts]) {
       const { start, end } = placed
       const breaks = dockerfile.text.slice(start, end).split('\n').length - 1
       // A flag that was broken over lines gives back its line breaks, so that the lines below keep their numbers.
-      edits.push({ start, end, text: writeMount(replace(placed)) + ` ${dockerfile.escape}\n`.repeat(breaks) })
+      edits.push({ start, end, text: flagOf(placed) + ` ${dockerfile.escape}\n`.repeat(breaks) })
     }
   }
   let text = dockerfile.text

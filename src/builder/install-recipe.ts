@@ -71,14 +71,33 @@ function commitsStep(venv: boolean): Step {
 }
 
 function installStep(recipe: InstallRecipe, venv: boolean): Step {
-  const list = `${LISTS_AT}/${recipe.list}`
-  const install = `${environment(recipe)} python3 -m pip ${venv ? `--python ${VENV}/bin/python ` : ''}install -r ${quoted(list)}`
+  const list = quoted(`${LISTS_AT}/${recipe.list}`)
+  const install = recipe.installer === 'uv' ? uvInstall(venv, list) : pipInstall(venv, list)
+  const command = `${environment(recipe)} ${install}`
   return run([bindLists(), ...secretMounts(recipe)], {
     name: 'install',
-    words: `pip install -r ${recipe.listName}`,
-    command: venv ? `${makeVenv()} && ${install}` : install,
+    words: `${recipe.installer === 'uv' ? 'uv pip' : 'pip'} install -r ${recipe.listName}`,
+    command: venv ? `${makeVenv()} && ${command}` : command,
   })
 }
+
+const pipInstall = (venv: boolean, list: string): string =>
+  `python3 -m pip ${venv ? `--python ${VENV}/bin/python ` : ''}install -r ${list}`
+
+/**
+ * What pip's settings say, in uv's words (https://docs.astral.sh/uv/reference/environment/): no cache that stays in the
+ * layer, no prompt, the Python that is there. It reads `NETRC`, and fetches repositories by git, as pip does.
+ */
+const UV_SETTINGS = [
+  'UV_NO_CACHE=1',
+  'UV_NO_PROGRESS=1',
+  'UV_KEYRING_PROVIDER=disabled',
+  'UV_PYTHON_DOWNLOADS=never',
+  'UV_LINK_MODE=copy',
+].join(' ')
+
+const uvInstall = (venv: boolean, list: string): string =>
+  `${UV_SETTINGS} uv pip install --python ${venv ? `${VENV}/bin/python` : '"$(command -v python3)"'} -r ${list}`
 
 function wheelStep(recipe: InstallRecipe): Step {
   const list = `${LISTS_AT}/${recipe.list}`

@@ -50,7 +50,7 @@ export function planIsolated(list: RequirementList): IsolatedPlan {
 
 const isRepository = ({ scheme }: DirectRequirement): boolean => scheme.startsWith('git+')
 
-const GIT_SCHEMES = new Set(['git+http', 'git+https'])
+const GIT_SCHEMES = new Set(['git+http', 'git+https', 'git+ssh'])
 
 /** Why a requirement cannot be fetched without running code; `undefined` for one that can. */
 function whyNot(
@@ -71,7 +71,7 @@ function whyNot(
         ]
   }
   return [
-    'An isolated install fetches from http and https, and from Git over them.',
+    'An isolated install fetches from http and https, and from Git over them or SSH.',
     'Name another source, or leave --isolate out.',
   ]
 }

@@ -49,8 +49,9 @@ const BUILT = '/traceless-built'
 const NAMES = ['guarded_pip.py', 'isolated.py', 'packages.py', 'repositories.py', 'wheels.py'] as const
 
 /** The programs, and what they are to fetch. */
-function filesOf({ list, sources }: IsolatedRecipe): ReadonlyMap<string, Uint8Array> {
-  const plan = { list: `${LISTS_AT}/${list}`, schemes: ['http', 'https'], sources }
+function filesOf({ list, mounts, sources }: IsolatedRecipe): ReadonlyMap<string, Uint8Array> {
+  const schemes = ['http', 'https', ...(mounts.some(({ kind }) => kind === 'ssh') ? ['ssh'] : [])]
+  const plan = { list: `${LISTS_AT}/${list}`, schemes, sources }
   return new Map([...programFiles(NAMES), [`${PROGRAMS}/plan.json`, Buffer.from(JSON.stringify(plan))]])
 }
 
@@ -95,7 +96,7 @@ function fetchStep(
   recipe: IsolatedRecipe,
   { round, built }: { readonly round: number; readonly built: string | undefined },
 ): Step {
-  return run([bindPrograms(), bindLists(), ...bindBuilt(built), ...secretMounts(recipe)], {
+  return run([...programs(recipe), bindLists(), ...bindBuilt(built), ...secretMounts(recipe)], {
     name: `fetch-${String(round)}`,
     words: round === 1 ? 'fetch what the list names' : `fetch what that names, ${String(round)}`,
     command: `${environment(recipe)} ${program(round === 1 ? 'first' : 'next')}`,
@@ -116,12 +117,16 @@ function buildStep(
 }
 
 function resolveStep(recipe: IsolatedRecipe, built: string | undefined): Step {
-  return run([bindPrograms(), bindLists(), ...bindBuilt(built), ...secretMounts(recipe)], {
+  return run([...programs(recipe), bindLists(), ...bindBuilt(built), ...secretMounts(recipe)], {
     name: 'resolve',
     words: 'download the wheels of everything else',
     command: `${environment(recipe)} ${program('resolve')}`,
   })
 }
+
+/** Mounts of agents bring them along. */
+const programs = ({ mounts }: IsolatedRecipe): readonly string[] =>
+  mounts.some(({ kind }) => kind === 'ssh') ? [] : [bindPrograms()]
 
 const program = (step: string): string => `python3 ${PROGRAMS_AT}/isolated.py ${step}`
 

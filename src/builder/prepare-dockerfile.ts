@@ -5,10 +5,11 @@
  * @packageDocumentation
  */
 
+import { assembleMounts, type Resolved } from './assemble-mounts.js'
 import { cacheMountsOf } from './cache-mounts.js'
 import { contextTar } from '../docker/context.js'
 import type { Problem } from '../errors.js'
-import { isSecretName, SecretValue, type SecretName } from '../secret.js'
+import { isSecretName, type SecretName, type SecretValue } from '../secret.js'
 import { nearest } from '../suggest.js'
 import { readDockerfile, type PlacedMount, type ReadDockerfile, type Stage } from './dockerfile-read.js'
 import {
@@ -23,8 +24,7 @@ import type { DerivedSource } from './list-sources.js'
 import { MountLabels } from './mount-labels.js'
 import type { AssembledBuild, EngineNeed, PreparedBuild, Workshop } from './prepared.js'
 import { valuesOf, type CheckedOptions, type CheckedSource } from './request.js'
-import { writeMount, type SecretMount } from './secret-mount.js'
-import { heldOf, type MountSource } from './step-choice.js'
+import { agentProblems, type CheckedAgent } from './ssh-mounts.js'
 
 /** What a Dockerfile build is prepared from. */
 export interface DockerfileInput {
@@ -35,6 +35,8 @@ export interface DockerfileInput {
   readonly sources: ReadonlyMap<string, CheckedSource>
   /** Values that stand behind `requirements` and `credentials-of` sources, by id. */
   readonly derived: ReadonlyMap<string, DerivedSource>
+  /** SSH agents by id. */
+  readonly agents: ReadonlyMap<string, CheckedAgent>
   readonly target: string | undefined
   readonly allowMissing: ReadonlySet<string>
   readonly namedContexts: ReadonlyMap<string, string>
@@ -42,13 +44,6 @@ export interface DockerfileInput {
   readonly known: readonly SecretName[]
   readonly options: CheckedOptions
 }
-
-/** Where a mount's value comes from, once it is decided. */
-type Resolved =
-  | { readonly kind: 'value'; readonly value: SecretValue }
-  | { readonly kind: 'stored'; readonly name: SecretName }
-  | { readonly kind: 'derived'; readonly source: DerivedSource }
-  | { readonly kind: 'absent' }
 
 /** Prepares a Dockerfile build. */
 export function prepareDockerfile(input: DockerfileInput): PreparedBuild {
@@ -68,10 +63,18 @@ export function prepareDockerfile(input: DockerfileInput): PreparedBuild {
   const resolution = resolveMounts(input, mounts)
   problems.push(...resolution.problems)
   // Where the target is not known, neither is what its steps mount.
-  if (target !== undefined) problems.push(...unusedSources(input, new Set(resolution.byId.keys())))
+  if (target !== undefined) {
+    problems.push(...unusedSources(input, new Set(resolution.byId.keys())))
+    problems.push(
+      ...agentProblems(
+        reached.flatMap((stage) => stage.sshMounts),
+        input,
+      ),
+    )
+  }
   return {
-    storedNames: namesOf(resolution.byId),
-    given: valuesOf(input.sources),
+    storedNames: new Set([...namesOf(resolution.byId), ...keyNames(input)]),
+    given: new Map([...valuesOf(input.sources), ...givenKeys(input)]),
     problems,
     images: imagesOf(reached, input.namedContexts),
     refusesTriggers: false,
@@ -93,6 +96,13 @@ function namesOf(byId: ReadonlyMap<string, Resolved>): ReadonlySet<SecretName> {
   }
   return names
 }
+
+/** Keys given at hand, by the name under which they are searched for. */
+const givenKeys = ({ agents }: DockerfileInput): readonly (readonly [string, SecretValue])[] =>
+  [...agents].flatMap(([id, agent]) => (agent.kind === 'value' ? [[`ssh:${id}`, agent.value] as const] : []))
+
+const keyNames = ({ agents }: DockerfileInput): readonly SecretName[] =>
+  [...agents.values()].flatMap((agent) => (agent.kind === 'stored' ? [agent.name] : []))
 
 function stageProblems(
   input: DockerfileInput,
@@ -163,7 +173,11 @@ function unusedSources(input: DockerfileInput, used: ReadonlySet<string>): reado
     problems.push({
       code: 'REQUEST_INVALID',
       message: `The secret ${id} is given, and no step mounts it.`,
-      hint: meant === undefined ? undefined : `Did you mean ${meant}?`,
+      hint: GIT_TOKEN.test(id)
+        ? 'It is not used for ADD of a Git address: the engine would keep what it fetched for everyone who names it. Clone in a step that mounts the secret.'
+        : meant === undefined
+          ? undefined
+          : `Did you mean ${meant}?`,
     })
   }
   return problems
@@ -186,6 +200,9 @@ function resolve({ sources, derived, known }: DockerfileInput, id: string): Reso
     }
   }
 }
+
+/** By these ids BuildKit asks for what opens a Git address: https://docs.docker.com/build/building/secrets/#git-authentication-for-remote-contexts */
+const GIT_TOKEN = /^GIT_AUTH_(?:TOKEN|HEADER)(?:\.|$)/
 
 function unknownName(input: DockerfileInput, name: SecretName, { line, column }: PlacedMount): Problem {
   const meant = nearest(name, input.known)
@@ -254,86 +271,26 @@ async function assemble(
 ): Promise<AssembledBuild> {
   const { dockerfile, target, reached, byId } = reading
   const labels = new MountLabels()
-  const mounts = new Map<string, SecretValue>()
-  const placed = dockerfile.stages.flatMap((stage) =>
-    stage.mounts.map((mount) => ({ mount, stage, isReached: reached.includes(stage) })),
-  )
-  const sources = placed.map(({ mount, isReached }) =>
-    // A stage that is not reached: nothing is served for it.
-    sourceOf(mount.mount.id, isReached ? byId.get(mount.mount.id) : undefined, workshop),
-  )
-  const steps = await workshop.choose(
-    placed.map(({ mount, stage }, index) => ({
-      ...(sources[index]?.mount ?? fail()),
-      command: mount.command,
-      stage: stage.index,
-    })),
-  )
-  const replaced = new Map<PlacedMount, SecretMount>()
-  placed.forEach(({ mount, isReached }, index) => {
-    const [step, value] = [steps[index] ?? fail(), sources[index]?.value]
-    labels.add(step.id, mount.mount.id)
-    if (value !== undefined && !step.kept && !mounts.has(step.id)) mounts.set(step.id, value)
-    else value?.[Symbol.dispose]()
-    // A value that is there is required, so that no step can run without it and be taken for one that ran with it.
-    const isRequired = isReached ? value !== undefined : mount.mount.required
-    replaced.set(mount, { ...mount.mount, id: step.id, required: isRequired })
-  })
-  const replace = (mount: PlacedMount): SecretMount => replaced.get(mount) ?? fail()
-  for (const mount of reached.flatMap((stage) => stage.mounts)) {
-    labels.add(
-      writeMount(replace(mount)),
-      oneLine(dockerfile.text.slice(mount.start, mount.end), dockerfile.escape),
-    )
-  }
+  const { agents } = input
+  const assembled = await assembleMounts(dockerfile, { reached, byId, agents, labels }, workshop)
   const names = stageNames(dockerfile)
   const caches = cacheMountsOf(dockerfile, reached)
   return {
-    dockerfile: rewriteDockerfile(dockerfile, replace),
+    dockerfile: rewriteDockerfile(dockerfile, (placed) => assembled.flagOf(placed)),
     context: contextTar(input.context),
-    mounts,
-    secretSteps: steps.filter((_step, index) => placed[index]?.isReached === true),
+    mounts: assembled.mounts,
+    agents: assembled.agents,
+    secretSteps: assembled.secretSteps,
     targets: [target, ...stagesToRead(reached, target)].map(({ index }) => names[index] ?? ''),
     labels,
-    secretCommands: reached.flatMap((stage) => stage.mounts.map(({ command }) => command)),
+    secretCommands: reached.flatMap((stage) =>
+      [...stage.mounts, ...stage.sshMounts].map(({ command }) => command),
+    ),
     caches: caches.readable,
     doubts: caches.doubts,
     delivery: undefined,
   }
 }
-
-/** What a mount is made from, and a value of its own that the assembly's owner wipes. */
-function sourceOf(
-  id: string,
-  found: Resolved | undefined,
-  { stored }: Workshop,
-): { readonly mount: MountSource; readonly value: SecretValue | undefined } {
-  const absent = { mount: { kind: 'absent', id }, value: undefined } as const
-  switch (found?.kind) {
-    case 'value':
-      return { mount: { kind: 'given', id, value: found.value }, value: copy(found.value) }
-    case 'stored': {
-      const held = stored.get(found.name)
-      return held === undefined
-        ? absent
-        : { mount: { kind: 'stored', secret: held }, value: copy(held.value) }
-    }
-    case 'derived': {
-      const { value, shape } = found.source.make(
-        new Map([...stored].map(([name, secret]) => [name, secret.value])),
-      )
-      const secrets = heldOf(found.source.names, stored)
-      return { mount: { kind: 'derived', use: 'source', shape, secrets }, value }
-    }
-    case 'absent':
-    case undefined:
-      return absent
-  }
-}
-
-const copy = (value: SecretValue): SecretValue => value.use((bytes) => new SecretValue(bytes))
-
-const oneLine = (text: string, escape: string): string => text.replaceAll(`${escape}\n`, '')
 
 function problem(
   { file }: DockerfileInput,

@@ -17,6 +17,7 @@ import { prepareRequirements } from './prepare-requirements.js'
 import type { PreparedBuild } from './prepared.js'
 import {
   checkSources,
+  isAddress,
   isRequirementsRequest,
   valuesOf,
   type BuildRequest,
@@ -25,6 +26,8 @@ import {
   type DockerfileRequest,
   type RequirementsRequest,
 } from './request.js'
+import { readSshAccess } from './ssh-keys.js'
+import { checkAgents } from './ssh-mounts.js'
 
 /**
  * Prepares a build.
@@ -50,10 +53,13 @@ async function fromDockerfile(
   const { dockerfile, context } = request
   const path = 'path' in dockerfile ? dockerfile.path : undefined
   const { sources, problems } = checkSources(request.secrets)
+  const ssh = checkAgents(request.ssh)
+  if (context !== undefined && isAddress(context))
+    return unprepared([NO_FOLDER, ...problems, ...ssh.problems], sources)
   const text = 'path' in dockerfile ? await textOf(dockerfile.path) : dockerfile.text
   if (text === undefined) {
     const message = `The Dockerfile ${path ?? ''} cannot be read.`
-    return unprepared([{ code: 'REQUEST_INVALID', message }, ...problems], sources)
+    return unprepared([{ code: 'REQUEST_INVALID', message }, ...problems, ...ssh.problems], sources)
   }
   const lists = await deriveSources(sources, known)
   const filtered = context === undefined || request.contextIsFiltered === true
@@ -64,13 +70,24 @@ async function fromDockerfile(
     context: { root: context, ignoreLines: lines },
     sources,
     derived: lists.derived,
+    agents: ssh.agents,
     target: request.target,
     allowMissing: new Set(request.allowMissing),
     namedContexts: new Map(Object.entries(request.buildContexts ?? {})),
     known,
     options,
   })
-  return { ...prepared, problems: [...problems, ...lists.problems, ...prepared.problems] }
+  return { ...prepared, problems: [...problems, ...ssh.problems, ...lists.problems, ...prepared.problems] }
+}
+
+/**
+ * An engine fetches such a context by itself, and keeps it by its address: who has no token gets what another tenant's
+ * token fetched.
+ */
+const NO_FOLDER: Problem = {
+  code: 'REQUEST_INVALID',
+  message: 'A build context cannot be an address.',
+  hint: 'The engine would keep what a token fetched for everyone who names the address. Clone it, and give the folder.',
 }
 
 async function fromRequirements(
@@ -89,8 +106,9 @@ async function fromRequirements(
       code: 'REQUEST_INVALID',
       message: 'A path of --copy leads out of the folder of the requirement list.',
     }))
-  const prepared = prepareRequirements(request, { list, root, known })
-  return { ...prepared, problems: [...prepared.problems, ...problems] }
+  const ssh = await readSshAccess(request, { list, known })
+  const prepared = prepareRequirements(request, { list, root, known, ssh: ssh.access })
+  return { ...prepared, problems: [...prepared.problems, ...ssh.problems, ...problems] }
 }
 
 /** A text file; `undefined` for one that cannot be read. */

@@ -6,6 +6,7 @@
 
 import type { BaseFacts } from './probe.js'
 import type { ImageFacts } from '../docker/engine.js'
+import type { SshAgent } from '../docker/ssh-agent.js'
 import type { Problem } from '../errors.js'
 import type { SecretName, SecretValue } from '../secret.js'
 import type { HeldSecret } from '../store/store.js'
@@ -62,6 +63,8 @@ export interface AssembledBuild {
   readonly mounts: ReadonlyMap<string, SecretValue>
   /** The mounts of all steps, those without a value too. */
   readonly secretSteps: readonly SecretStep[]
+  /** SSH agents by opaque id. Their keys are wiped with the mounts. */
+  readonly agents?: ReadonlyMap<string, SshAgent>
   /** Stages to solve, the one asked for first. Names as the rewritten Dockerfile has them. */
   readonly targets: readonly string[]
   readonly labels: MountLabels

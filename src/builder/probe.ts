@@ -17,6 +17,8 @@ export interface BaseFacts {
   readonly python: string | undefined
   readonly pip: string | undefined
   readonly git: string | undefined
+  readonly ssh: string | undefined
+  readonly uv: string | undefined
   /** Whether the distribution forbids installing into its Python (PEP 668) and no virtual environment is active. */
   readonly externallyManaged: boolean
 }
@@ -34,6 +36,8 @@ const SCRIPT = [
   'p python "$(python3 -c \'import platform; print(platform.python_version())\' 2>/dev/null)"',
   'p pip "$(python3 -m pip --version 2>/dev/null | cut -d" " -f2)"',
   'p git "$(git --version 2>/dev/null | cut -d" " -f3)"',
+  'p ssh "$(ssh -V 2>&1 | sed -n "s/^OpenSSH_\\([^ ,]*\\).*/\\1/p")"',
+  'p uv "$(uv --version 2>/dev/null | cut -d" " -f2)"',
   'p managed "$(python3 -c \'import os, sys, sysconfig; print(int(sys.prefix == sys.base_prefix and os.path.exists(os.path.join(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED"))))\' 2>/dev/null)"',
 ].join('; ')
 
@@ -124,6 +128,8 @@ function readFacts(output: string): BaseFacts {
     python: version('python'),
     pip: version('pip'),
     git: version('git'),
+    ssh: version('ssh'),
+    uv: version('uv'),
     externallyManaged: answers.get('managed') === '1',
   }
 }

@@ -9,13 +9,15 @@
 import type { GitReader } from '../substitute/index.js'
 import type { BaseFacts } from './probe.js'
 import { SCRIPTS } from './programs/scripts.js'
-import { writeMount, type SecretMount } from './secret-mount.js'
+import { writeMount, writeSshMount, type SecretMount } from './secret-mount.js'
 
 /** A mount of the installing step and what makes pip or git read it. */
 export type InstallMount =
   | { readonly kind: 'git-credential'; readonly id: string; readonly scope: string }
   | { readonly kind: 'netrc'; readonly id: string }
   | { readonly kind: 'list'; readonly id: string; readonly path: string }
+  /** The socket of an agent. */
+  | { readonly kind: 'ssh'; readonly id: string; readonly target: string }
 
 /** What a Dockerfile is made from. */
 export interface InstallRecipe {
@@ -27,6 +29,7 @@ export interface InstallRecipe {
   readonly workdir: string | undefined
   readonly copy: readonly { readonly from: string; readonly to: string }[]
   readonly mode: 'lifted' | 'filled'
+  readonly installer: 'pip' | 'uv'
   /** Where git looks for credentials: `netrc` for one that is too old for helpers in its environment. */
   readonly git: GitReader
   /** The list's own path below {@link LISTS}. */
@@ -144,7 +147,7 @@ export function aptLines(packages: readonly string[]): readonly string[] {
 }
 
 export function secretMounts(recipe: InstallRecipe): readonly string[] {
-  return recipe.mounts.map((delivered, index) => {
+  const flags = recipe.mounts.map((delivered, index) => {
     const mount: SecretMount = {
       id: delivered.id,
       // A filled list takes the place of the one without values, so that the lists that name it find it.
@@ -155,21 +158,28 @@ export function secretMounts(recipe: InstallRecipe): readonly string[] {
       uid: undefined,
       gid: undefined,
     }
-    return writeMount(mount)
+    return delivered.kind === 'ssh' ? writeSshMount(mount) : writeMount(mount)
   })
+  // ssh is told by files of the context which agent is whose.
+  return usesSsh(recipe) ? [bindPrograms(), ...flags] : flags
 }
+
+const usesSsh = ({ mounts }: InstallRecipe): boolean => mounts.some(({ kind }) => kind === 'ssh')
 
 function placeOf(
   mount: InstallMount,
   { index, git }: { readonly index: number; readonly git: GitReader },
 ): string {
   if (mount.kind === 'list') return `${LISTS_AT}/${mount.path}`
+  if (mount.kind === 'ssh') return mount.target
   return mount.kind === 'netrc' && git === 'netrc' ? `${HOME}/.netrc` : `${SECRET_AT}${String(index)}`
 }
 
 /** Variables that make git and pip read the mounted credentials, each git credential for its own scheme, host and port. */
-export function environment({ mounts, git }: InstallRecipe): string {
+export function environment(recipe: InstallRecipe): string {
+  const { mounts, git } = recipe
   const parts = [settings()]
+  if (usesSsh(recipe)) parts.push(`GIT_SSH_COMMAND='ssh -F ${PROGRAMS_AT}/ssh_config'`)
   // A redirect to another host would take the credential with it.
   const gitSettings: (readonly [key: string, value: string])[] = [['http.followRedirects', 'false']]
   mounts.forEach((mount, index) => {

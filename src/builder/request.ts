@@ -8,6 +8,8 @@
 import { Fault, type Problem } from '../errors.js'
 import type { AllowRule } from './report.js'
 import { isSecretName, SecretValue, type SecretName } from '../secret.js'
+import type { SshKey } from './ssh-keys.js'
+import type { SshSource } from './ssh-mounts.js'
 
 /** Where the value of a mount comes from. Text and bytes are values given at hand. */
 export type SecretSource =
@@ -85,6 +87,12 @@ export interface RequirementsRequest extends BuildOptions {
   readonly copy?: readonly { readonly from: string; readonly to: string }[]
   /** Run the code of packages only where no credential is. Sources come from Git, everything else as wheels. */
   readonly isolate?: boolean
+  /** What installs. Default: `pip`. */
+  readonly installer?: 'pip' | 'uv'
+  /** Stored keys for repositories over SSH. */
+  readonly sshKeys?: readonly SshKey[]
+  /** File with the public keys of the servers that are believed, in the form of `known_hosts`. */
+  readonly knownHosts?: string
   /** How credentials reach pip. Default: `auto`. */
   readonly delivery?: 'auto' | 'lifted' | 'filled'
 }
@@ -98,6 +106,8 @@ export interface DockerfileRequest extends BuildOptions {
   readonly contextIsFiltered?: boolean
   /** What steps may mount, by id. An id that is not listed here means the stored secret of that name, if it is one. */
   readonly secrets?: Readonly<Record<string, SecretSource | null | undefined>>
+  /** Agents that steps may mount (`RUN --mount=type=ssh`), by id; the id of a mount without one is `default`. */
+  readonly ssh?: Readonly<Record<string, SshSource>>
   readonly target?: string
   /** Required mounts that may do without a value. */
   readonly allowMissing?: readonly string[]
@@ -235,3 +245,7 @@ export function isRequirementsRequest(request: BuildRequest): request is Require
   }
   return 'requirements' in request
 }
+
+/** Whether a build context is what Docker's client takes for an address: https://docs.docker.com/build/concepts/context/#remote-context */
+export const isAddress = (context: string): boolean =>
+  /^(?:https?|git|ssh):\/\/|^git@|^github\.com\//i.test(context)

@@ -27,9 +27,21 @@ export interface SecretMount {
   readonly gid: string | undefined
 }
 
+/** A mount of type `ssh`: the socket of an agent. */
+export interface SshMount {
+  readonly id: string
+  /** Path of the socket; `undefined` where BuildKit chooses it. */
+  readonly target: string | undefined
+  readonly required: boolean
+  readonly mode: string | undefined
+  readonly uid: string | undefined
+  readonly gid: string | undefined
+}
+
 /** What a `--mount` value turned out to be. */
 export type MountFlag =
   | { readonly type: 'secret'; readonly mount: SecretMount }
+  | { readonly type: 'ssh'; readonly mount: SshMount }
   | {
       readonly type: 'other'
       readonly kind: string
@@ -53,7 +65,7 @@ export function readMount(value: string): MountFlag {
   if (fields === null) return { type: 'invalid', message: 'The options of the mount are not a valid list.' }
   const options = new Map(fields.map((field) => keyValue(field)))
   const kind = (options.get('type') ?? 'bind').toLowerCase()
-  if (kind !== 'secret') {
+  if (kind !== 'secret' && kind !== 'ssh') {
     return { type: 'other', kind, from: options.get('from'), options }
   }
   options.delete('type')
@@ -61,33 +73,64 @@ export function readMount(value: string): MountFlag {
   for (const [key, text] of options) {
     const name = ALIASES[key] ?? key
     if (!KEYS.has(name))
-      return { type: 'invalid', message: 'A secret mount has an option that is not known.' }
+      return { type: 'invalid', message: `A mount of type ${kind} has an option that is not known.` }
     known.set(name, text)
   }
-  return secretMount(known)
+  return kind === 'ssh' ? sshMount(known) : secretMount(known)
 }
+
+/** The id that BuildKit takes where none is written. */
+export const DEFAULT_AGENT = 'default'
+
+function sshMount(options: ReadonlyMap<string, string>): MountFlag {
+  const id = options.get('id') ?? DEFAULT_AGENT
+  const target = options.get('target')
+  if (options.has('env')) return { type: 'invalid', message: 'A mount of type ssh has no "env".' }
+  if (`${id}${target ?? ''}`.includes('$')) return dollar('ssh')
+  // Without an agent such a step fails later, and less clearly: only one that says so does without.
+  const required = options.get('required') ?? 'true'
+  if (!isSwitch(required)) return notSwitch('ssh')
+  return {
+    type: 'ssh',
+    mount: {
+      id: id === '' ? DEFAULT_AGENT : id,
+      target,
+      required: isOn(required),
+      mode: options.get('mode'),
+      uid: options.get('uid'),
+      gid: options.get('gid'),
+    },
+  }
+}
+
+const isSwitch = (text: string): boolean => /^(?:true|false|1|0)$/i.test(text)
+
+const isOn = (text: string): boolean => /^(?:true|1)$/i.test(text)
+
+const dollar = (kind: string): MountFlag => ({
+  type: 'invalid',
+  message: `A mount of type ${kind} has a "$" in its id or target, and not every engine expands it.`,
+})
+
+const notSwitch = (kind: string): MountFlag => ({
+  type: 'invalid',
+  message: `The option "required" of a mount of type ${kind} is true or false.`,
+})
 
 function secretMount(options: ReadonlyMap<string, string>): MountFlag {
   const explicitTarget = options.get('target')
   const id = options.get('id') ?? (explicitTarget === undefined ? '' : posix.basename(explicitTarget))
   if (id === '') return { type: 'invalid', message: 'A secret mount needs an id or a target.' }
-  if (`${id}${explicitTarget ?? ''}`.includes('$')) {
-    return {
-      type: 'invalid',
-      message: 'A secret mount has a "$" in its id or target, and not every engine expands it.',
-    }
-  }
+  if (`${id}${explicitTarget ?? ''}`.includes('$')) return dollar('secret')
   const required = options.get('required') ?? 'true'
-  if (!/^(?:true|false|1|0)$/i.test(required)) {
-    return { type: 'invalid', message: 'The option "required" of a secret mount is true or false.' }
-  }
+  if (!isSwitch(required)) return notSwitch('secret')
   const env = options.get('env')
   return {
     type: 'secret',
     mount: {
       id,
       target: explicitTarget ?? (env === undefined ? `${DEFAULT_FOLDER}${posix.basename(id)}` : undefined),
-      required: /^(?:true|1)$/i.test(required),
+      required: isOn(required),
       env,
       mode: options.get('mode'),
       uid: options.get('uid'),
@@ -104,8 +147,13 @@ export const writeFlag = (fields: readonly string[]): string =>
     .replace(/[\s"'\\]/g, String.raw`\$&`)}`
 
 /** Writes the whole flag, with every option that was left to a default made explicit. */
-export function writeMount(mount: SecretMount): string {
-  const fields = ['type=secret', `id=${mount.id}`]
+export const writeMount = (mount: SecretMount): string => writeFields('secret', mount)
+
+/** The same for an agent's socket. Where BuildKit chooses the path, the steps find it in `SSH_AUTH_SOCK`. */
+export const writeSshMount = (mount: SshMount): string => writeFields('ssh', { ...mount, env: undefined })
+
+function writeFields(type: 'secret' | 'ssh', mount: SecretMount): string {
+  const fields = [`type=${type}`, `id=${mount.id}`]
   for (const key of ['target', 'env', 'mode', 'uid', 'gid'] as const) {
     const value = mount[key]
     if (value !== undefined) fields.push(`${key}=${value}`)

@@ -18,7 +18,10 @@ import { StepRuns } from './step-runs.js'
 const MOST_ROUNDS = 5
 
 /** What a build shares with those that look into its base and its caches. */
-export type SharedInput = Omit<BuildInput, 'dockerfile' | 'context' | 'mounts' | 'withheld' | 'targets'>
+export type SharedInput = Omit<
+  BuildInput,
+  'dockerfile' | 'context' | 'mounts' | 'agents' | 'withheld' | 'targets'
+>
 
 /** What solving needs beside the assembled build. */
 export interface Solving {
@@ -97,6 +100,7 @@ async function solved(
     dockerfile: Buffer.from(assembled.dockerfile),
     context: watchedContext(assembled.context, needles),
     mounts: assembled.mounts,
+    ...(assembled.agents === undefined ? {} : { agents: assembled.agents }),
     ...(kept.size === 0 ? {} : { withheld: { ids: kept, asked: (id) => void asked.add(id) } }),
     targets: assembled.targets,
   }

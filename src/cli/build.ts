@@ -8,7 +8,7 @@ import { resolve } from 'node:path'
 import { Option } from 'commander'
 import type { Listener } from '../builder/events.js'
 import type { Report } from '../builder/report.js'
-import type { BuildOptions, BuildRequest } from '../builder/request.js'
+import { isAddress, type BuildOptions, type BuildRequest } from '../builder/request.js'
 import { Fault } from '../errors.js'
 import type { RemoteBuild } from '../remote/builds.js'
 import {
@@ -24,6 +24,8 @@ import { showProgress, type ProgressMode } from './progress.js'
 import { archiveFile } from './output-option.js'
 import { resultFile } from './result-file.js'
 import { readSecretOptions, type SecretOptions } from './secret-option.js'
+import { composeRequest } from './compose-option.js'
+import { readSshOptions, sshKey } from './ssh-option.js'
 
 interface BuildFlags {
   readonly requirements?: string
@@ -33,6 +35,11 @@ interface BuildFlags {
   readonly copy?: readonly string[]
   readonly delivery?: 'auto' | 'lifted' | 'filled'
   readonly isolate?: boolean
+  readonly installer?: 'pip' | 'uv'
+  readonly sshKey?: readonly string[]
+  readonly knownHosts?: string
+  readonly ssh?: readonly string[]
+  readonly compose?: string
   readonly file?: string
   readonly secret?: readonly string[]
   readonly allowMissing?: readonly string[]
@@ -76,7 +83,10 @@ export const addBuild: AddCommand = (parent, app) => {
     .description(
       'Builds an image from a requirement list (-r FILE --base IMAGE) or a Dockerfile (-f FILE … CONTEXT).\nThe image gets its name only after every layer was read and no secret was found in it.',
     )
-    .argument('[context]', 'folder of the build context (with -f; default: none)')
+    .argument(
+      '[context]',
+      'folder of the build context (with -f; default: none), or service (with --compose)',
+    )
     .option('-t, --tag <name:tag>', 'name for the image (repeatable)', repeatable)
     .addOption(environmentOption())
     .addOption(groupOption())
@@ -97,10 +107,25 @@ export const addBuild: AddCommand = (parent, app) => {
       ]),
     )
     .option('--isolate', 'run the code of packages only where no credential is (with -r)')
+    .addOption(
+      new Option('--installer <name>', 'what installs (with -r; default: pip)').choices(['pip', 'uv']),
+    )
+    .option(
+      '--ssh-key <name[,host=host]>',
+      'stored key for repositories over SSH (with -r, repeatable)',
+      repeatable,
+    )
+    .option('--known-hosts <file>', 'public keys of the SSH servers that are believed (with -r)')
+    .option('--compose <file>', 'build a service of a Compose file, with its build secrets')
     .option('-f, --file <file>', 'Dockerfile, "-" for standard input')
     .option(
       '--secret <spec>',
       'id=ID[,name=NAME|,env=VARIABLE|,src=FILE|,src=-] (with -f, repeatable)',
+      repeatable,
+    )
+    .option(
+      '--ssh <id[=name]>',
+      'SSH agent that steps may mount: the running one, a stored key, or a socket or key file by path (with -f, repeatable)',
       repeatable,
     )
     .option('--allow-missing <id>', 'let a required mount do without a value (repeatable)', repeatable)
@@ -203,18 +228,20 @@ async function requestOf(
   { io, secrets }: { readonly io: Io; readonly secrets: SecretOptions },
 ): Promise<BuildRequest> {
   const options = optionsOf(flags, io)
+  if (flags.compose !== undefined) return fromCompose(context, { flags, options, io, secrets })
   if (flags.requirements !== undefined) {
     const misplaced =
       flags.file ??
       flags.target ??
       context ??
       flags.secret?.[0] ??
+      flags.ssh?.[0] ??
       flags.buildContext?.[0] ??
       flags.allowMissing?.[0]
     if (misplaced !== undefined) {
       throw new Fault(
         'REQUEST_INVALID',
-        'A build with -r takes no Dockerfile, context, --secret, --allow-missing, --build-context or --target.',
+        'A build with -r takes no Dockerfile, context, --secret, --ssh, --allow-missing, --build-context or --target.',
       )
     }
     if (flags.base === undefined) {
@@ -231,22 +258,12 @@ async function requestOf(
       copy: (flags.copy ?? []).map(copyOf),
       ...(flags.delivery === undefined ? {} : { delivery: flags.delivery }),
       isolate: flags.isolate ?? false,
+      ...(flags.installer === undefined ? {} : { installer: flags.installer }),
+      sshKeys: (flags.sshKey ?? []).map(sshKey),
+      ...(flags.knownHosts === undefined ? {} : { knownHosts: resolve(io.cwd, flags.knownHosts) }),
     }
   }
-  if (
-    flags.base !== undefined ||
-    flags.apt !== undefined ||
-    flags.workdir !== undefined ||
-    flags.copy !== undefined ||
-    flags.delivery !== undefined ||
-    flags.isolate !== undefined
-  ) {
-    throw new Fault(
-      'REQUEST_INVALID',
-      '--base, --apt, --workdir, --copy, --delivery and --isolate go with a requirement list.',
-      { hint: 'Give one with -r FILE.' },
-    )
-  }
+  requireNoListOptions(flags)
   if (flags.file === undefined && context === undefined) {
     throw new Fault('REQUEST_INVALID', 'A build needs a requirement list or a Dockerfile.', {
       hint: 'Give -r FILE --base IMAGE, or -f FILE, or the folder of the context.',
@@ -255,12 +272,65 @@ async function requestOf(
   return {
     ...options,
     dockerfile: await dockerfileOf(flags.file, context, { io, secrets }),
-    ...(context === undefined ? {} : { context: resolve(io.cwd, context) }),
+    ...(context === undefined ? {} : { context: isAddress(context) ? context : resolve(io.cwd, context) }),
     secrets: secrets.sources,
+    ssh: await readSshOptions(flags.ssh ?? [], io),
     ...(flags.target === undefined ? {} : { target: flags.target }),
     allowMissing: flags.allowMissing ?? [],
     buildContexts: pairs(flags.buildContext ?? [], '--build-context'),
   }
+}
+
+function requireNoListOptions(flags: BuildFlags): void {
+  if (
+    flags.base !== undefined ||
+    flags.apt !== undefined ||
+    flags.workdir !== undefined ||
+    flags.copy !== undefined ||
+    flags.delivery !== undefined ||
+    flags.isolate !== undefined ||
+    flags.installer !== undefined ||
+    flags.sshKey !== undefined ||
+    flags.knownHosts !== undefined
+  ) {
+    throw new Fault(
+      'REQUEST_INVALID',
+      '--base, --apt, --workdir, --copy, --delivery, --isolate, --installer, --ssh-key and --known-hosts go with a requirement list.',
+      {
+        hint: 'Give one with -r FILE.',
+      },
+    )
+  }
+}
+
+async function fromCompose(
+  service: string | undefined,
+  {
+    flags,
+    options,
+    io,
+    secrets,
+  }: {
+    readonly flags: BuildFlags
+    readonly options: BuildOptions
+    readonly io: Io
+    readonly secrets: SecretOptions
+  },
+): Promise<BuildRequest> {
+  if (flags.requirements !== undefined || flags.file !== undefined) {
+    throw new Fault('REQUEST_INVALID', 'A build with --compose takes neither -r nor -f.')
+  }
+  requireNoListOptions(flags)
+  const given = {
+    file: flags.compose ?? '',
+    service,
+    options,
+    secrets: secrets.sources,
+    ssh: await readSshOptions(flags.ssh ?? [], io),
+    target: flags.target,
+    allowMissing: flags.allowMissing ?? [],
+  }
+  return composeRequest(given, io)
 }
 
 async function dockerfileOf(

@@ -8,6 +8,7 @@
 
 import type { SecretValue } from '../secret.js'
 import type { Containers } from './containers.js'
+import type { SshAgent } from './ssh-agent.js'
 
 /** Digest of an image's configuration or of a layer, as the engine reports it. */
 export type Digest = `sha256:${string}`
@@ -72,6 +73,8 @@ export interface BuildInput {
    * and `asked` is told before it does.
    */
   readonly withheld?: { readonly ids: ReadonlySet<string>; readonly asked: (id: string) => void }
+  /** What `RUN --mount=type=ssh` may use, by id. */
+  readonly agents?: ReadonlyMap<string, SshAgent>
   /** The stages to solve, all at once in one session; the first is the image that was asked for. Empty text: the last stage. */
   readonly targets: readonly string[]
   readonly buildArgs: ReadonlyMap<string, string>

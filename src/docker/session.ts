@@ -18,7 +18,9 @@ import { FileSync } from './proto/gen/filesync_pb.js'
 import type { Packet } from './proto/gen/fsutil_pb.js'
 import { Health } from './proto/gen/health_pb.js'
 import { Secrets } from './proto/gen/secrets_pb.js'
+import { SSH } from './proto/gen/sshforward_pb.js'
 import { Upload, type BytesMessage } from './proto/gen/upload_pb.js'
+import { connectAgent, type SshAgent } from './ssh-agent.js'
 import type { BuildKitTransport } from './transport.js'
 
 /** A session with secrets alone, for a build that brings its own context. */
@@ -36,6 +38,8 @@ export interface SessionOffer {
   /** Secrets by the id that a mount names. Other ids are answered "not found". */
   readonly mounts: ReadonlyMap<string, SecretValue>
   readonly withheld?: BuildInput['withheld']
+  /** SSH agents by the id that a mount names. Other ids are answered "not found". */
+  readonly agents?: ReadonlyMap<string, SshAgent>
   readonly dockerfile: Uint8Array
   readonly context: () => AsyncIterable<Uint8Array>
   readonly credentials: FindCredentials
@@ -52,7 +56,7 @@ export interface Session extends Disposable {
   /** Settles when the engine, or {@link Disposable}, ended the connection. */
   readonly closed: Promise<void>
   /**
-   * Answers every further request for a secret with "failed precondition". Unlike "not found" this fails steps with an
+   * Answers every further request for a secret or an agent with "failed precondition". Unlike "not found" this fails steps with an
    * optional mount too, so that nothing can run without its secret and enter the cache as if it had run with it.
    */
   seal(): void
@@ -77,6 +81,8 @@ const METHODS = [
   '/moby.buildkit.secrets.v1.Secrets/GetSecret',
   '/moby.filesync.v1.Auth/Credentials',
   '/moby.filesync.v1.FileSync/DiffCopy',
+  '/moby.sshforward.v1.SSH/CheckAgent',
+  '/moby.sshforward.v1.SSH/ForwardAgent',
   '/moby.upload.v1.Upload/Pull',
 ] as const
 
@@ -126,6 +132,16 @@ function services(
     },
   })
   router.service(Secrets, { getSecret: ({ id }) => ({ data: secretBytes(offer, id, isSealed()) }) })
+  router.service(SSH, {
+    checkAgent: ({ ID: id }) => {
+      agentOf(offer, id, isSealed())
+      return {}
+    },
+    forwardAgent: (messages, context) => {
+      const id = context.requestHeader.get('buildkit.ssh.id') ?? ''
+      return forwarded(agentOf(offer, id, isSealed()), messages, context.signal)
+    },
+  })
   router.service(Auth, {
     async credentials({ host }, context) {
       const found = await offer.credentials(host, context.signal)
@@ -155,6 +171,47 @@ function secretBytes(
   if (value === undefined) throw new ConnectError('not found', Code.NotFound)
   if (value.size > MAX_VALUE_BYTES) throw new ConnectError('larger than 500 KiB', Code.InvalidArgument)
   return value.use((bytes) => new Uint8Array(bytes))
+}
+
+function agentOf({ agents, withheld }: SessionOffer, id: string, sealed: boolean): SshAgent {
+  if (sealed) throw new ConnectError('the session is closed for agents', Code.FailedPrecondition)
+  if (withheld?.ids.has(id) === true) {
+    withheld.asked(id)
+    throw new ConnectError('the agent is withheld', Code.FailedPrecondition)
+  }
+  const agent = agents?.get(id)
+  if (agent === undefined) throw new ConnectError('not found', Code.NotFound)
+  return agent
+}
+
+/** One connection of a step to an agent. */
+async function* forwarded(
+  agent: SshAgent,
+  messages: AsyncIterable<{ readonly data: Uint8Array }>,
+  signal: AbortSignal,
+): AsyncGenerator<{ data: Uint8Array<ArrayBuffer> }> {
+  const connection = await connectAgent(agent)
+  const ended = new AbortController()
+  const end = (): void => {
+    ended.abort()
+    connection.destroy()
+  }
+  signal.addEventListener('abort', end, { once: true })
+  const sending = (async () => {
+    for await (const { data } of messages) connection.write(data)
+    end()
+  })()
+  // A step that ends takes its stream away; that is no failure, and nobody waits for it.
+  sending.catch(end)
+  try {
+    for await (const chunk of connection) yield { data: new Uint8Array(chunk as Uint8Array) }
+  } catch {
+    // What an agent says of itself stays here; the engine only learns that there was none.
+    if (!ended.signal.aborted) throw new ConnectError('the agent hung up', Code.Unavailable)
+  } finally {
+    signal.removeEventListener('abort', end)
+    end()
+  }
 }
 
 /**

@@ -43,6 +43,7 @@ export async function* solve(
   using session = await openSession(transport, {
     mounts: input.mounts,
     ...(input.withheld === undefined ? {} : { withheld: input.withheld }),
+    ...(input.agents === undefined ? {} : { agents: input.agents }),
     dockerfile: input.dockerfile,
     context: input.context,
     credentials: input.credentials,

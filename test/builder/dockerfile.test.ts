@@ -8,6 +8,7 @@ import {
   stagesToRead,
   targetStage,
 } from '../../src/builder/dockerfile-rewrite.js'
+import { writeMount, writeSshMount } from '../../src/builder/secret-mount.js'
 
 const read = (text: string, buildArgs: Record<string, string> = {}): ReadDockerfile =>
   readDockerfile(text, {
@@ -17,8 +18,16 @@ const read = (text: string, buildArgs: Record<string, string> = {}): ReadDockerf
   })
 
 /** Every secret mount gets the id `ID`, is required, and nothing else changes. */
-const rewritten = (text: string): string =>
-  rewriteDockerfile(read(text), ({ mount }) => ({ ...mount, id: 'ID', required: true }))
+const rewritten = (text: string): string => {
+  const dockerfile = read(text)
+  const flags = new Map<unknown, string>(
+    dockerfile.stages.flatMap(({ mounts, sshMounts }) => [
+      ...mounts.map((placed) => [placed, writeMount({ ...placed.mount, id: 'ID', required: true })] as const),
+      ...sshMounts.map((placed) => [placed, writeSshMount({ ...placed.mount, id: 'ID' })] as const),
+    ]),
+  )
+  return rewriteDockerfile(dockerfile, (placed) => flags.get(placed) ?? '')
+}
 
 const MOUNT = '--mount=type=secret,id=ID,target=/run/secrets/tok,required=true'
 

@@ -8,11 +8,19 @@ import { readDockerfile } from '../../src/builder/dockerfile-read.js'
 const RECIPE: InstallRecipe = {
   base: 'base:1',
   baseUser: '',
-  facts: { python: '3.11.2', pip: '23.0.1', git: '2.39.5', externallyManaged: false },
+  facts: {
+    python: '3.11.2',
+    pip: '23.0.1',
+    git: '2.39.5',
+    ssh: undefined,
+    uv: undefined,
+    externallyManaged: false,
+  },
   apt: [],
   workdir: undefined,
   copy: [],
   mode: 'lifted',
+  installer: 'pip',
   git: 'helper',
   list: 'requirements.txt',
   listName: 'requirements.txt',
@@ -83,6 +91,17 @@ describe('the installing Dockerfile', () => {
     const lines = linesOf({ mounts: MOUNTS, hasRepositories: true, baseUser: 'app' })
     expect(keywords(lines)).toBe('FROM USER RUN USER FROM USER RUN')
     expect(lines.slice(4).join(' ')).not.toContain('type=secret')
+  })
+
+  it('gives uv the same mounts, and its own words for the settings', () => {
+    const run = runOf({ installer: 'uv', mounts: MOUNTS })
+    expect(run).toContain('NETRC=/tmp/.traceless-secret-1 ')
+    expect(run).toContain('GIT_CONFIG_COUNT=3 GIT_CONFIG_KEY_0=http.followRedirects')
+    expect(run).toContain('UV_NO_CACHE=1 ')
+    expect(run).toContain('uv pip install --python \\"$(command -v python3)\\" -r /mnt/requirements.txt')
+    expect(run).not.toContain('python3 -m pip')
+    const managed = runOf({ installer: 'uv', facts: { ...RECIPE.facts, externallyManaged: true } })
+    expect(managed).toContain('uv pip install --python /opt/venv/bin/python -r')
   })
 
   it('requires every mount, and gives it to root alone', () => {

@@ -171,6 +171,24 @@ describe('B11: an isolated install', () => {
     expect(await builds.traces([token])).toEqual([])
   })
 
+  it('B11: large files that the base cannot fetch are told, not left out', async () => {
+    await using fixtures = await startFixtures()
+    const token = randomToken()
+    await builds.set({ ISO_LFS: token })
+    fixtures.protect('/git/acme', { username: 'x', password: token })
+    await fixtures.repository('acme/large', {
+      ...plainProject({ name: 'large' }),
+      '.gitattributes': '*.bin filter=lfs diff=lfs merge=lfs -text\n',
+    })
+    const outcome = await builds.build({
+      requirements: [`large @ git+http://x:\${ISO_LFS}@${fixtures.host}/git/acme/large.git`],
+      base: VENV,
+      isolate: true,
+      tags: [builds.image()],
+    })
+    expect(faultOf(outcome, 'BASE_UNSUITABLE').hint).toBe('Add it with --apt git-lfs.')
+  })
+
   it('B11: a build that puts a link to a credential in the place of a wheel gets nothing by it', async () => {
     await using fixtures = await startFixtures()
     const token = randomToken()

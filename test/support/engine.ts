@@ -10,7 +10,7 @@ import Docker from 'dockerode'
 
 /** Images that `scripts/base-images.ts` makes. */
 export type BaseImage =
-  `traceless-base:${'bookworm' | 'nogit' | 'nopip' | 'user' | 'venv' | 'onbuild' | 'tiny'}`
+  `traceless-base:${'bookworm' | 'nogit' | 'nopip' | 'user' | 'venv' | 'onbuild' | 'tiny' | 'ssh'}`
 
 /** What `test/engine/setup.ts` found: `unix:///…` or `tcp://…`. */
 export function engineHost(): string {
