@@ -71,7 +71,7 @@ describe('an agent that holds a key', () => {
     const agent = await connectAgent(keyAgent(made('ed25519').private))
     onTestFinished(() => void agent.destroy())
     // session-bind@openssh.com comes first from OpenSSH 8.9 on; then identities are asked for.
-    const bind = Buffer.concat([Buffer.from([0, 0, 0, 9, 27]), Buffer.from([0, 0, 0, 1, 11, 0, 0, 0])])
+    const bind = Buffer.concat([Buffer.from([0, 0, 0, 9, 27]), Buffer.from([0, 0, 0, 1, 99, 0, 0, 0])])
     for (const byte of [...bind, 0, 0, 0, 1, 11]) agent.write(Uint8Array.of(byte))
     let answers = Buffer.alloc(0)
     for await (const chunk of agent as AsyncIterable<Buffer>) {

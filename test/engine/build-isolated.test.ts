@@ -171,22 +171,30 @@ describe('B11: an isolated install', () => {
     expect(await builds.traces([token])).toEqual([])
   })
 
-  it('B11: large files that the base cannot fetch are told, not left out', async () => {
+  it('B11: large files are fetched with the credential of their repository, or told where the base cannot', async () => {
     await using fixtures = await startFixtures()
     const token = randomToken()
     await builds.set({ ISO_LFS: token })
     fixtures.protect('/git/acme', { username: 'x', password: token })
+    const tree = plainProject({ name: 'large' })
     await fixtures.repository('acme/large', {
-      ...plainProject({ name: 'large' }),
+      ...tree,
+      'setup.py': (tree['setup.py'] ?? '').replace(
+        'packages=',
+        "package_data={'large': ['*.bin']}, packages=",
+      ),
+      'large/model.bin': fixtures.largeFile(Buffer.from('a large file')),
       '.gitattributes': '*.bin filter=lfs diff=lfs merge=lfs -text\n',
     })
-    const outcome = await builds.build({
-      requirements: [`large @ git+http://x:\${ISO_LFS}@${fixtures.host}/git/acme/large.git`],
-      base: VENV,
-      isolate: true,
-      tags: [builds.image()],
-    })
-    expect(faultOf(outcome, 'BASE_UNSUITABLE').hint).toBe('Add it with --apt git-lfs.')
+    const requirements = [`large @ git+http://x:\${ISO_LFS}@${fixtures.host}/git/acme/large.git`]
+    const lacking = await builds.build({ requirements, base: VENV, isolate: true, tags: [builds.image()] })
+    expect(faultOf(lacking, 'BASE_UNSUITABLE').hint).toBe('Add it with --apt git-lfs.')
+
+    const [base, tag] = ['traceless-base:ssh', builds.image()]
+    resultOf(await builds.build({ requirements, base, isolate: true, tags: [tag] }))
+    const show = 'cat "$(python3 -c "import large, os; print(os.path.dirname(large.__file__))")/model.bin"'
+    expect(await runIn(tag, show)).toEqual({ status: 0, output: 'a large file' })
+    expect(await builds.traces([token], { images: [tag], above: base })).toEqual([])
   })
 
   it('B11: a build that puts a link to a credential in the place of a wheel gets nothing by it', async () => {
