@@ -257,9 +257,9 @@ async function requestOf(
       ...(flags.workdir === undefined ? {} : { workdir: flags.workdir }),
       copy: (flags.copy ?? []).map(copyOf),
       ...(flags.delivery === undefined ? {} : { delivery: flags.delivery }),
-      isolate: flags.isolate ?? false,
+      ...(flags.isolate === undefined ? {} : { isolate: flags.isolate }),
       ...(flags.installer === undefined ? {} : { installer: flags.installer }),
-      sshKeys: (flags.sshKey ?? []).map(sshKey),
+      ...(flags.sshKey === undefined ? {} : { sshKeys: flags.sshKey.map(sshKey) }),
       ...(flags.knownHosts === undefined ? {} : { knownHosts: resolve(io.cwd, flags.knownHosts) }),
     }
   }
@@ -274,7 +274,7 @@ async function requestOf(
     dockerfile: await dockerfileOf(flags.file, context, { io, secrets }),
     ...(context === undefined ? {} : { context: isAddress(context) ? context : resolve(io.cwd, context) }),
     secrets: secrets.sources,
-    ssh: await readSshOptions(flags.ssh ?? [], io),
+    ...(flags.ssh === undefined ? {} : { ssh: await readSshOptions(flags.ssh, io) }),
     ...(flags.target === undefined ? {} : { target: flags.target }),
     allowMissing: flags.allowMissing ?? [],
     buildContexts: pairs(flags.buildContext ?? [], '--build-context'),

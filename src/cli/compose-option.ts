@@ -33,6 +33,7 @@ export async function composeRequest(given: ComposeOverrides, io: Io): Promise<D
   const { options } = given
   const secrets: Record<string, SecretSource> = {}
   for (const [id, secret] of Object.entries(build.secrets)) secrets[id] = await sourceOf(secret, io)
+  const ssh = { ...(await readSshOptions(build.ssh, io)), ...given.ssh }
   const target = given.target ?? build.target
   const network = options.network ?? build.network
   const platform = options.platform ?? build.platform
@@ -49,7 +50,7 @@ export async function composeRequest(given: ComposeOverrides, io: Io): Promise<D
     dockerfile: build.dockerfile,
     context: build.context,
     secrets: { ...secrets, ...given.secrets },
-    ssh: { ...(await readSshOptions(build.ssh, io)), ...given.ssh },
+    ...(Object.keys(ssh).length === 0 ? {} : { ssh }),
     ...(target === undefined ? {} : { target }),
     allowMissing: given.allowMissing,
     buildContexts: build.buildContexts,

@@ -46,6 +46,8 @@ export interface QueuedRequirements extends QueuedOptions {
   readonly workdir?: string
   readonly copy?: readonly { readonly from: string; readonly to: string }[]
   readonly delivery?: 'auto' | 'lifted' | 'filled'
+  readonly isolate?: boolean
+  readonly installer?: 'pip' | 'uv'
 }
 
 /** A request as a server takes it. */

@@ -41,7 +41,16 @@ export interface PackedRequest extends Disposable {
  */
 export async function packRequest(request: BuildRequest): Promise<PackedRequest> {
   checkOptions(request)
+  requireNoKeys(request)
   return isRequirementsRequest(request) ? await packRequirements(request) : await packDockerfile(request)
+}
+
+/** A key would travel as it is, and a path would mean a file of the server. */
+function requireNoKeys(request: BuildRequest): void {
+  if (!('ssh' in request || 'sshKeys' in request || 'knownHosts' in request)) return
+  throw new Fault('REQUEST_INVALID', 'A server does not take SSH keys and agents.', {
+    hint: 'Build where the key is, without --server.',
+  })
 }
 
 async function packDockerfile(request: DockerfileRequest): Promise<PackedRequest> {

@@ -86,6 +86,8 @@ const requirementsRequest = z.strictObject({
     .max(1000)
     .optional(),
   delivery: z.enum(['auto', 'lifted', 'filled']).optional(),
+  isolate: z.boolean().optional(),
+  installer: z.enum(['pip', 'uv']).optional(),
 })
 
 const output = z.discriminatedUnion('type', [
