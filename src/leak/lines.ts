@@ -19,7 +19,7 @@ const ARMOR = /^-----(?:BEGIN|END) [ -~]*-----$/
 const ARMOR_HEADER = /^(?:Proc-Type|DEK-Info|Version|Comment|Hash|Charset|MessageID): /
 // The first line of an OpenSSH key in base64: what it is and how it is sealed, the same for all of a kind and public for any.
 // https://github.com/openssh/openssh-portable/blob/master/PROTOCOL.key
-const OPENSSH = /^b3BlbnNzaC1rZXktdjE/
+const OPENSSH = 'b3BlbnNzaC1rZXktdjE'
 const SETTING = /^(?:export\s+)?["']?[\w.-]+["']?\s*[:=]\s*(["']?)([^=\s].*?)\1[,;]?$/
 // Words, numbers, host names, addresses of mail and of the web without credentials.
 const PUBLIC =
@@ -37,7 +37,7 @@ export function secretLines(value: Uint8Array): readonly Uint8Array[] {
 }
 
 function secretIn(line: string): readonly string[] {
-  if (ARMOR.test(line) || ARMOR_HEADER.test(line) || OPENSSH.test(line)) return []
+  if (ARMOR.test(line) || ARMOR_HEADER.test(line) || line.startsWith(OPENSSH)) return []
   const setting = SETTING.exec(line)?.[2]
   if (setting !== undefined)
     return setting.length >= LONG_SETTING_BYTES && !PUBLIC.test(setting) ? [setting] : []

@@ -4,29 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { installDockerfile } from '../../src/builder/install-recipe.js'
 import type { InstallRecipe } from '../../src/builder/recipe-parts.js'
 import { readDockerfile } from '../../src/builder/dockerfile-read.js'
-
-const RECIPE: InstallRecipe = {
-  base: 'base:1',
-  baseUser: '',
-  facts: {
-    python: '3.11.2',
-    pip: '23.0.1',
-    git: '2.39.5',
-    ssh: undefined,
-    uv: undefined,
-    externallyManaged: false,
-  },
-  apt: [],
-  workdir: undefined,
-  copy: [],
-  mode: 'lifted',
-  installer: 'pip',
-  git: 'helper',
-  list: 'requirements.txt',
-  listName: 'requirements.txt',
-  mounts: [],
-  hasRepositories: false,
-}
+import { RECIPE } from './recipe.js'
 
 const MOUNTS: InstallRecipe['mounts'] = [
   { kind: 'git-credential', id: 's-git', scope: 'https://h:3000' },

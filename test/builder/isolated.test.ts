@@ -8,6 +8,7 @@ import { planIsolated } from '../../src/builder/isolated-plan.js'
 import { isolatedDockerfile, type IsolatedRecipe } from '../../src/builder/isolated-recipe.js'
 import { secretName, SecretValue } from '../../src/secret.js'
 import { deliver, parseRequirements, planDelivery } from '../../src/substitute/index.js'
+import { RECIPE as PLAIN } from './recipe.js'
 import { scriptsModule } from '../../scripts/programs.js'
 
 const listOf = (lines: readonly string[], files: Readonly<Record<string, string>> = {}) =>
@@ -69,24 +70,10 @@ describe('B11: a list for an isolated install', () => {
 })
 
 const RECIPE: IsolatedRecipe = {
-  base: 'base:1',
+  ...PLAIN,
   baseUser: 'app',
-  facts: {
-    python: '3.11.2',
-    pip: '23.0.1',
-    git: '2.39.5',
-    ssh: undefined,
-    uv: undefined,
-    externallyManaged: true,
-  },
+  facts: { ...PLAIN.facts, externallyManaged: true },
   apt: ['git'],
-  workdir: undefined,
-  copy: [],
-  mode: 'lifted',
-  installer: 'pip',
-  git: 'helper',
-  list: 'requirements.txt',
-  listName: 'requirements.txt',
   mounts: [
     { kind: 'git-credential', id: 's-git', scope: 'https://h' },
     { kind: 'netrc', id: 's-netrc' },
