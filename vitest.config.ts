@@ -3,7 +3,8 @@ import { defineConfig } from 'vitest/config'
 /**
  * `unit` needs nothing but Node. `engine` needs the engine and the base image
  * that `make engine` provides; its files run one after another because two
- * cores and one engine make parallel builds slower, not faster.
+ * cores and one engine make parallel builds slower, not faster. `browser` needs
+ * Debian's Chromium, which `scripts/test-tools.sh` brings.
  */
 export default defineConfig({
   test: {
@@ -25,6 +26,16 @@ export default defineConfig({
           hookTimeout: 300_000,
           fileParallelism: false,
           globalSetup: ['test/engine/setup.ts'],
+        },
+      },
+      {
+        test: {
+          name: 'browser',
+          include: ['test/browser/**/*.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          fileParallelism: false,
+          globalSetup: ['test/browser/setup.ts'],
         },
       },
     ],

@@ -61,11 +61,7 @@ export function Build({ id }: { readonly id: string }): JSX.Element {
       actions={
         <>
           {build.state === 'succeeded' && outputOf(build) === 'oci' ? (
-            <a
-              class="button outline"
-              href={`/v1${pathOf('builds', id, 'output')}`}
-              download={`${id.slice(0, 8)}.tar`}
-            >
+            <a class="button outline" href={`/v1${pathOf('builds', id, 'output')}`} download>
               Download the image
             </a>
           ) : null}
@@ -123,8 +119,10 @@ export function Build({ id }: { readonly id: string }): JSX.Element {
           </div>
         )}
       </dl>
-      {build.outcome === null ? null : <Outcome fault={build.outcome} />}
-      {report === null ? null : <ReportStack report={report} />}
+      {report === null ? null : <ReportStack report={report} hint={build.outcome?.hint} />}
+      {build.outcome === null || isToldByReport(build.outcome, report) ? null : (
+        <Outcome fault={build.outcome} />
+      )}
       <section aria-labelledby="steps">
         <h2 id="steps">Steps</h2>
         {watched.steps.length === 0 ? (
@@ -151,6 +149,10 @@ function useReport(id: string, build: BuildRow | undefined, told: Report | null)
   )
   return told ?? data ?? null
 }
+
+/** A refused image: its report says all of it, and where. */
+const isToldByReport = ({ code }: FaultBody, report: Report | null): boolean =>
+  report !== null && (code === 'LEAK_FOUND' || code === 'NOT_PROVEN')
 
 const outputOf = ({ output }: BuildRow): string => (typeof output === 'string' ? output : output.type)
 

@@ -7,13 +7,13 @@
 
 import type { JSX } from 'preact'
 import { bytesText, countText, spanText, stepText } from './text.js'
-import type { Report, ReportFinding, ReportLayer, ReportUnread } from './wire.js'
+import type { Report, ReportFinding, ReportLayer, ReportStep, ReportUnread } from './wire.js'
 
 const VERDICTS: Readonly<Record<Report['verdict'], string>> = {
   clean: 'Clean. All of it was read, and no secret is in it.',
   'clean-base-unread': 'Clean, as far as this build made it. Part of the base image was not read.',
   'not-proven': 'Not proven. Something this build made was not read.',
-  leak: 'A secret is in the image. It got no name.',
+  leak: 'A secret is in the image. It got no name and was removed.',
 }
 
 const STATES: Readonly<Record<ReportLayer['state'], string>> = {
@@ -27,8 +27,14 @@ const STATES: Readonly<Record<ReportLayer['state'], string>> = {
 /** Findings of one place that are listed. */
 const LISTED = 50
 
-/** Draws a report. */
-export function ReportStack({ report }: { readonly report: Report }): JSX.Element {
+/** Draws a report. @param hint - what to do about a refusal. */
+export function ReportStack({
+  report,
+  hint,
+}: {
+  readonly report: Report
+  readonly hint: string | undefined
+}): JSX.Element {
   const { findings, unread } = report
   const stages = [...new Set([...report.layers, ...findings, ...unread].map(({ stage }) => stage))].sort(
     (a, b) => Number(a !== null) - Number(b !== null),
@@ -43,6 +49,7 @@ export function ReportStack({ report }: { readonly report: Report }): JSX.Elemen
         {report.reasons.map((reason) => (
           <p key={reason}>{reason}</p>
         ))}
+        {hint === undefined ? null : <p>{hint}</p>}
         <p class="searched">
           {bytesText(report.bytes)} in {countText(report.layers.length, 'layer')} searched in{' '}
           {spanText(report.durationMs)} for{' '}
@@ -67,7 +74,44 @@ export function ReportStack({ report }: { readonly report: Report }): JSX.Elemen
           unread={unread.filter((row) => row.stage === stage)}
         />
       ))}
+      <SecretSteps steps={report.steps} />
     </section>
+  )
+}
+
+const WHY: Readonly<Record<ReportStep['why'], string>> = {
+  first: 'ran for the first time',
+  changed: 'ran again, because a secret was changed',
+  refreshed: 'ran again, as it was told to',
+  uncached: 'ran again, without the cache',
+  below: 'ran again, because something below it changed',
+  unchanged: 'reused, nothing changed',
+  kept: 'reused, although a secret was changed',
+}
+
+/** Which steps were made with which versions. */
+function SecretSteps({ steps }: { readonly steps: readonly ReportStep[] }): JSX.Element | null {
+  if (steps.length === 0) return null
+  return (
+    <>
+      <h3>Steps that used secrets</h3>
+      <ul class="secret-steps">
+        {steps.map(({ step, why, secrets }) => (
+          <li key={step}>
+            <code>{stepText(step)}</code>
+            <span class="faint">
+              {WHY[why]};{' '}
+              {secrets
+                .map(
+                  ({ name, version }) =>
+                    `${name} ${version === null ? '(given at hand)' : version.slice(0, 8)}`,
+                )
+                .join(', ')}
+            </span>
+          </li>
+        ))}
+      </ul>
+    </>
   )
 }
 
@@ -111,6 +155,7 @@ function Stack({
             <div class="face">
               <span class="number">–</span>
               <span class="what">configuration and history</span>
+              <span class="size" />
               <span class="state">{findings.some(isBeside) ? 'leak' : 'not all read'}</span>
             </div>
             <Places findings={findings.filter(isBeside)} unread={unread.filter(isBeside)} />

@@ -98,7 +98,7 @@ export function SecretPage({ environment, group, name }: SecretPageProps): JSX.E
                     <button
                       type="button"
                       class="quiet"
-                      aria-label={`Make version ${version.version.slice(0, 8)} live`}
+                      aria-label={`Make live version ${version.version.slice(0, 8)}`}
                       onClick={() => setRolling(version)}
                     >
                       Make live
@@ -144,7 +144,9 @@ export function SecretPage({ environment, group, name }: SecretPageProps): JSX.E
             {history.data.history.map((entry, at) => (
               <li key={`${entry.at} ${String(at)}`}>
                 <strong>{entry.action}</strong> by {entry.actor}
-                {entry.detail === null ? null : <span class="faint"> ({entry.detail})</span>}
+                {entry.detail === null || entry.detail === entry.action ? null : (
+                  <span class="faint"> ({entry.detail})</span>
+                )}
                 <span class="right">
                   <When at={entry.at} />
                 </span>

@@ -136,7 +136,7 @@ export function Secrets(): JSX.Element {
                     <button
                       type="button"
                       class="quiet"
-                      aria-label={`Set a new value for ${row.name}`}
+                      aria-label={`Edit ${row.name}`}
                       onClick={() => setForm({ environment, group: row.group, secret: row.shown })}
                     >
                       Edit

@@ -7,7 +7,7 @@
 
 import type { Report } from '../../builder/report.js'
 
-export type { Report, ReportFinding, ReportLayer, ReportUnread } from '../../builder/report.js'
+export type { Report, ReportFinding, ReportLayer, ReportStep, ReportUnread } from '../../builder/report.js'
 
 /** Where a secret may be used. */
 export type Exposure = 'everywhere' | 'build-only' | 'runtime-only'
