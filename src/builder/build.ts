@@ -17,7 +17,7 @@ import { readCaches } from './cache-mounts.js'
 import { EventRedactor, type Listener } from './events.js'
 import { buildFailure } from './failure.js'
 import { gateProblems, supports } from './gates.js'
-import { optionTexts, requireNoSecretIn } from './input-search.js'
+import { inputTexts, optionTexts, requireNoSecretIn } from './input-search.js'
 import { mountIds } from './mount-ids.js'
 import { prepare } from './prepare.js'
 import type { AssembledBuild, DeliveryNote, PreparedBuild, Workshop } from './prepared.js'
@@ -185,7 +185,7 @@ async function buildPrepared(job: Job): Promise<BuildResult> {
       assemble: async () => {
         const assembled = await prepared.assemble(workshop)
         owned.push(...assembled.mounts.values(), ...keysOf(assembled))
-        requireNoSecretIn(needles, new Map([['the Dockerfile', assembled.dockerfile]]))
+        requireNoSecretIn(needles, inputTexts(assembled))
         return assembled
       },
       verdictKey: keys.verdict,

@@ -238,7 +238,7 @@ class Reader {
     if (/^\d+$/.test(reference) && Number(reference) < this.#stages.length) {
       return { kind: 'stage', index: Number(reference) }
     }
-    if (this.#around.namedContexts.has(reference)) return { kind: 'scratch' }
+    if (this.#around.namedContexts.has(contextName(reference))) return { kind: 'scratch' }
     const index = this.#stages.findLastIndex((stage) => stage.name?.toLowerCase() === reference.toLowerCase())
     if (index !== -1) return { kind: 'stage', index }
     return reference === 'scratch' ? { kind: 'scratch' } : { kind: 'image', reference }
@@ -293,6 +293,13 @@ function execForm(text: string): readonly string[] | undefined {
     throw error
   }
 }
+
+/**
+ * The name by which BuildKit looks for a context in place of an image: without the parts that are understood anyway
+ * (https://github.com/moby/buildkit/blob/master/frontend/dockerui/namedcontext.go).
+ */
+const contextName = (reference: string): string =>
+  reference.replace(/^docker\.io\/(?:library\/)?/, '').replace(/:latest$/, '')
 
 const hasHereDocument = (instruction: Instruction): boolean =>
   (instruction instanceof Run || instruction instanceof Copy) && instruction.getHeredocs().length > 0

@@ -9,6 +9,7 @@ import { faultOf, type Problem } from '../errors.js'
 import { findInText, watchInput } from '../leak/input.js'
 import type { NeedleSet } from '../leak/needles.js'
 import { redactText } from '../leak/redact.js'
+import type { AssembledBuild } from './prepared.js'
 import type { CheckedOptions } from './request.js'
 
 /**
@@ -39,6 +40,13 @@ export const optionTexts = ({ buildArgs, labels, extraHosts }: CheckedOptions): 
     ...[...buildArgs].map(([name, value]) => [`the build argument ${name}`, `${name}=${value}`] as const),
     ...[...labels].map(([name, value]) => [`the label ${name}`, `${name}=${value}`] as const),
     ['the entries for /etc/hosts', extraHosts.join('\n')],
+  ])
+
+/** What is sent beside the context once it is known. */
+export const inputTexts = ({ dockerfile, namedContexts }: AssembledBuild): ReadonlyMap<string, string> =>
+  new Map([
+    ['the Dockerfile', dockerfile],
+    ...[...namedContexts].map(([name, value]) => [`the build context ${name}`, `${name}=${value}`] as const),
   ])
 
 /** The context, searched while it is sent. */

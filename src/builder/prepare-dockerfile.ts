@@ -45,6 +45,12 @@ export interface DockerfileInput {
   readonly options: CheckedOptions
 }
 
+/**
+ * How an image is written where a context is named: https://docs.docker.com/reference/cli/docker/buildx/build/#build-context.
+ * Folders and addresses are not taken: what the engine reads from them by itself cannot be searched.
+ */
+const IMAGE_CONTEXT = 'docker-image://'
+
 /** Prepares a Dockerfile build. */
 export function prepareDockerfile(input: DockerfileInput): PreparedBuild {
   const dockerfile = readDockerfile(input.text, {
@@ -56,6 +62,13 @@ export function prepareDockerfile(input: DockerfileInput): PreparedBuild {
   const target = targetStage(dockerfile, input.target)
   if (target === undefined && dockerfile.problems.length === 0) {
     problems.push(problem(input, undefined, 'The Dockerfile has no stage of the name that is the target.'))
+  }
+  if ([...input.namedContexts.values()].some((value) => !value.startsWith(IMAGE_CONTEXT))) {
+    problems.push({
+      code: 'REQUEST_INVALID',
+      message: 'A build context of a name of its own can only be an image.',
+      hint: 'Write --build-context NAME=docker-image://IMAGE, or put the files into the context of the build.',
+    })
   }
   const reached = target === undefined ? [] : reachedStages(dockerfile, target)
   problems.push(...stageProblems(input, dockerfile, reached))
@@ -239,7 +252,7 @@ function imagesOf(reached: readonly Stage[], namedContexts: ReadonlyMap<string, 
       if (source.kind === 'image') images.add(source.reference)
   }
   for (const value of namedContexts.values()) {
-    if (value.startsWith('docker-image://')) images.add(value.slice('docker-image://'.length))
+    if (value.startsWith(IMAGE_CONTEXT)) images.add(value.slice(IMAGE_CONTEXT.length))
   }
   return [...images]
 }
@@ -278,6 +291,7 @@ async function assemble(
   return {
     dockerfile: rewriteDockerfile(dockerfile, (placed) => assembled.flagOf(placed)),
     context: contextTar(input.context),
+    namedContexts: input.namedContexts,
     mounts: assembled.mounts,
     agents: assembled.agents,
     secretSteps: assembled.secretSteps,

@@ -187,6 +187,7 @@ async function assemble(
   return {
     dockerfile: written.dockerfile,
     context: contextTar({ root, only: copy.map(({ from }) => from), files }),
+    namedContexts: new Map(),
     mounts,
     secretSteps,
     agents,

@@ -59,6 +59,8 @@ export interface Workshop {
 export interface AssembledBuild {
   readonly dockerfile: string
   readonly context: () => AsyncIterable<Uint8Array>
+  /** Images under other names, `docker-image://REFERENCE` by name. */
+  readonly namedContexts: ReadonlyMap<string, string>
   /** Values by opaque id, but for steps that are to be kept. Wiped by whoever asked for the assembly. */
   readonly mounts: ReadonlyMap<string, SecretValue>
   /** The mounts of all steps, those without a value too. */

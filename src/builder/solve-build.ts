@@ -99,6 +99,7 @@ async function solved(
     ...like,
     dockerfile: Buffer.from(assembled.dockerfile),
     context: watchedContext(assembled.context, needles),
+    namedContexts: assembled.namedContexts,
     mounts: assembled.mounts,
     ...(assembled.agents === undefined ? {} : { agents: assembled.agents }),
     ...(kept.size === 0 ? {} : { withheld: { ids: kept, asked: (id) => void asked.add(id) } }),

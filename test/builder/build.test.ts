@@ -41,6 +41,10 @@ interface Oddities {
   readonly fails?: Error
   /** Steps of the base image's next build. */
   readonly onBuild?: readonly string[]
+  /** Fails to remove images. */
+  readonly keepsImages?: boolean
+  /** Version of the engine. Default: 20.10.24. */
+  readonly version?: string
 }
 
 /** An engine, and everything it was asked. */
@@ -95,7 +99,7 @@ function engineOf(oddities: Oddities): Asked {
   const engine: Engine = {
     info: {
       id: 'engine',
-      version: '20.10.24',
+      version: oddities.version ?? '20.10.24',
       apiVersion: '1.41',
       os: 'linux',
       architecture: 'amd64',
@@ -154,7 +158,10 @@ function engineOf(oddities: Oddities): Asked {
     },
     serveSecrets: unused,
     tag: async (_image, reference) => void calls.push(`tag ${reference}`),
-    removeUntagged: async (image) => void calls.push(`remove ${image.slice(7, 8)}`),
+    async removeUntagged(image) {
+      calls.push(`remove ${image.slice(7, 8)}`)
+      if (oddities.keepsImages === true) throw new Fault('ENGINE_UNREACHABLE', 'The engine is gone.')
+    },
     async dropRecords({ commands }) {
       calls.push('drop')
       dropped.push(...commands)
@@ -321,6 +328,37 @@ describe('a build that is refused', () => {
   })
 })
 
+describe('values', () => {
+  it('B7: have their ids retired where the engine is gone before anything could be removed', async () => {
+    const layer = tarOf({ name: 'kept', content: TOKEN })
+    const { fault, retired, inputs } = await build({}, { layer, keepsImages: true })
+    expect(fault?.code).toBe('ENGINE_UNREACHABLE')
+    expect(retired).toEqual(new Set(inputs[0]?.mounts.keys()))
+  })
+
+  it.for<[why: string, request: Partial<DockerfileRequest>]>([
+    ['is sound', {}],
+    ['has a name that is none', { tags: ['Bad Name'] }],
+    ['mounts something else', { dockerfile: { text: 'FROM base:1' } }],
+    ['is only checked', { checkOnly: true }],
+  ])('given at hand are wiped where the request %s', async ([, request]) => {
+    const made: SecretValue[] = []
+    const given = SecretValue.fromText('a value at hand')
+    // The build takes a copy, which is what it has to wipe.
+    const use = given.use.bind(given)
+    given.use = (read) =>
+      use((bytes) => {
+        const result = read(bytes)
+        if (result instanceof SecretValue) made.push(result)
+        return result
+      })
+    await build({ secrets: { TOKEN: given }, ...request })
+    expect(made.length).toBeGreaterThan(0)
+    for (const value of made) expect(isWiped(value)).toBe(true)
+    expect(isWiped(given)).toBe(false)
+  })
+})
+
 describe('a build that does not end', () => {
   it('tells of a failure without the value, and is removed', async () => {
     const fails = new Fault('BUILD_FAILED', `process "/bin/sh -c ${TOKEN}" did not complete: exit code: 7`)
@@ -364,6 +402,32 @@ describe('a build that does not end', () => {
       expectWiped(ended)
     },
   )
+})
+
+describe('B2: a build context of a name of its own', () => {
+  const text = 'FROM base:1\nCOPY --from=other:latest /a /a\nRUN --mount=type=secret,id=TOKEN true\n'
+  const given = (value: string): Partial<DockerfileRequest> => ({
+    dockerfile: { text },
+    buildContexts: { other: value },
+  })
+
+  it('is an image that the engine gets to know by that name', async () => {
+    const { fault, inputs } = await build(given('docker-image://base:1'), { version: '23.0.0' })
+    expect(fault).toBeUndefined()
+    expect(inputs[0]?.namedContexts).toEqual(new Map([['other', 'docker-image://base:1']]))
+  })
+
+  it.for(['./folder', 'https://git.example/a.git', 'oci-layout://folder'])('is not %s', async (value) => {
+    const { fault, inputs } = await build(given(value), { version: '23.0.0' })
+    expect(fault?.code).toBe('REQUEST_INVALID')
+    expect(inputs).toEqual([])
+  })
+
+  it('does not hold a value', async () => {
+    const { fault, inputs } = await build(given(`docker-image://r/${TOKEN}`), { version: '23.0.0' })
+    expect(fault?.code).toBe('SECRET_IN_INPUT')
+    expect(inputs).toEqual([])
+  })
 })
 
 describe('what is searched before anything is sent', () => {
