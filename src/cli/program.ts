@@ -22,8 +22,10 @@ import { addRedact } from './redact.js'
 import { addRun } from './run.js'
 import { addScan } from './scan.js'
 import { addSecrets } from './secrets.js'
+import { addServe } from './serve.js'
 import { addServerOption } from './server.js'
 import { addStoreChoice } from './store-choice.js'
+import { addToken } from './token.js'
 import { addUsage } from './usage.js'
 import { VERSION } from './version.js'
 import { addWorker } from './worker.js'
@@ -45,8 +47,10 @@ const COMMANDS: readonly AddCommand[] = [
   addBuilds,
   addLogin,
   addLogout,
+  addServe,
   addKeyholder,
   addWorker,
+  addToken,
   addCompletion,
 ]
 
