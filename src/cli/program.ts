@@ -10,6 +10,7 @@ import { addBuild } from './build.js'
 import { addBuilds } from './builds.js'
 import { quietProgram, type AddCommand } from './command.js'
 import { addCompletion } from './completion.js'
+import { addDatabase } from './database.js'
 import { addEnvironments } from './environments.js'
 import { addExec } from './exec.js'
 import { addGroups } from './groups.js'
@@ -51,6 +52,7 @@ const COMMANDS: readonly AddCommand[] = [
   addKeyholder,
   addWorker,
   addToken,
+  addDatabase,
   addCompletion,
 ]
 
