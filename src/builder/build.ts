@@ -7,6 +7,7 @@
  */
 
 import type { Digest, Engine, FindCredentials, ImageFacts } from '../docker/engine.js'
+import { passes } from '../docker/gates.js'
 import { Fault, faultOf } from '../errors.js'
 import { needlesFor, SEARCHED_BYTES, type NeedleSet } from '../leak/needles.js'
 import type { VerdictStore } from '../leak/verdicts.js'
@@ -16,7 +17,7 @@ import { requireImages } from './base-images.js'
 import { readCaches } from './cache-mounts.js'
 import { EventRedactor, type Listener } from './events.js'
 import { buildFailure } from './failure.js'
-import { gateProblems, supports } from './gates.js'
+import { gateProblems } from './gates.js'
 import { inputTexts, optionTexts, requireNoSecretIn } from './input-search.js'
 import { mountIds } from './mount-ids.js'
 import { prepare } from './prepare.js'
@@ -165,7 +166,7 @@ async function buildPrepared(job: Job): Promise<BuildResult> {
       stored: new Map(held.map((secret) => [secret.name, secret])),
       choose: (mounts) => choice.choose(mounts),
       image: (reference) => images.get(reference) ?? missingImage(),
-      supports: (feature) => supports(feature, engine.info),
+      supports: (feature) => passes(feature, engine.info),
       probe: (base, apt) => {
         onEvent({ type: 'phase', phase: 'probe' })
         const { id } = images.get(base) ?? missingImage()

@@ -81,7 +81,7 @@ export function createApp(io: Io): App {
     },
     engine: () =>
       (engine ??= import('../docker/docker-engine.js').then(({ openEngine }) =>
-        openEngine(io.env['DOCKER_HOST']),
+        openEngine(undefined, { variables: io.env }),
       )),
     async builder(remote = {}) {
       if (app.isRemote) {

@@ -1,6 +1,6 @@
 /**
- * Finds an engine, agrees on a version of its API and says no in time to one
- * that is too old.
+ * Connects to an engine, agrees on a version of its API and says no in time to
+ * one that is too old.
  *
  * @packageDocumentation
  */
@@ -8,68 +8,88 @@
 import Docker from 'dockerode'
 import semver from 'semver'
 import { Fault } from '../errors.js'
+import { AddressAgent, silent, type Address } from './address.js'
 import type { EngineInfo } from './engine.js'
-import { call, unreachable } from './unreachable.js'
+import { API, apiVersion, compareApi, GATES, gateText, passes } from './gates.js'
+import { call } from './unreachable.js'
 
-/** Oldest engine on which builds work: the first with the Dockerfile frontend that knows `RUN --mount=type=secret` without a syntax line. */
-const OLDEST_ENGINE = '20.10.0'
-
-/** Newest API version that this code was written against (engine 29). */
-const NEWEST_API: ApiVersion = [1, 55]
-
-/** How long an engine may take to answer the first question, in milliseconds. */
-const HELLO_MS = 10_000
-
-type ApiVersion = readonly [major: number, minor: number]
+/** How long an engine may take to answer the first question, in milliseconds. Over ssh it takes its time. */
+const HELLO_MS = 30_000
 
 /** A connected engine. */
-export interface Connection {
+export interface Connection extends Disposable {
   readonly docker: Docker
   readonly info: EngineInfo
   /** False where the engine has no network but the host's, as one started with `--bridge=none`. */
   readonly hasBridge: boolean
+  /** Whether images are kept by containerd: their ids are then digests of manifests, and not of configurations. */
+  readonly hasContainerdStore: boolean
 }
 
-/**
- * Connects to an engine.
- *
- * @param host - `unix:///path`, `tcp://host:port`, `http://host:port` or `https://host:port`; default: the local socket.
- * @throws {@link Fault} `ENGINE_UNREACHABLE`, `ENGINE_UNSUPPORTED`, or `REQUEST_INVALID` for an address of another kind.
- */
-export async function connect(host: string | undefined): Promise<Connection> {
-  const address = addressOf(host)
-  const hello = await greet(new Docker({ ...address, timeout: HELLO_MS }))
-  const version = semver.coerce(hello.Version)
-  if (version === null || semver.lt(version, OLDEST_ENGINE)) {
-    throw new Fault('ENGINE_UNSUPPORTED', `The engine is version ${version?.version ?? 'unknown'}.`, {
-      hint: `Builds with secrets need Docker ${OLDEST_ENGINE} or newer.`,
+/** @throws {@link Fault} `ENGINE_UNREACHABLE`, `ENGINE_UNSUPPORTED`. */
+export async function connect(address: Address): Promise<Connection> {
+  const agent = new AddressAgent(address)
+  const hello = await greet(dockerAt(agent, { timeout: HELLO_MS }), address)
+  const found = { product: 'docker', version: semver.coerce(hello.Version)?.version ?? 'unknown' } as const
+  if (!passes('build', found)) {
+    throw new Fault('ENGINE_UNSUPPORTED', gateText('build', found), {
+      hint: `Use an engine from Docker ${GATES.build.docker} on, or a newer BuildKit as the builder.`,
     })
   }
   const api = agree(hello.ApiVersion, hello.MinAPIVersion)
-  const docker = new Docker({ ...address, version: `v${api}` })
+  const docker = dockerAt(agent, { version: `v${api}` })
   const [info, hasBridge] = await Promise.all([
-    call(async () => docker.info() as Promise<{ ID: string; Driver: string }>),
+    call(async () => docker.info() as Promise<Info>),
     bridge(docker),
   ])
   return {
     docker,
     hasBridge,
+    hasContainerdStore: info.DriverStatus?.some(([, value]) => value === SNAPSHOTTER) === true,
     info: {
+      ...found,
       id: info.ID,
-      version: version.version,
       apiVersion: api,
       os: hello.Os,
       architecture: hello.Arch,
       storage: info.Driver,
     },
+    [Symbol.dispose]: () => {
+      agent.destroy()
+    },
   }
 }
 
-async function greet(docker: Docker): Promise<Docker.DockerVersion> {
+interface Info {
+  readonly ID: string
+  readonly Driver: string
+  readonly DriverStatus?: readonly (readonly [name: string, value: string])[] | null
+}
+
+/** How an engine says that containerd keeps its images: https://docs.docker.com/engine/storage/containerd/ */
+const SNAPSHOTTER = 'io.containerd.snapshotter.v1'
+
+/** Says everything that dockerode would take from the process's variables otherwise. */
+function dockerAt(agent: AddressAgent, more: { timeout?: number; version?: string }): Docker {
+  return new Docker({
+    ...more,
+    // For the header only: the agent connects.
+    host: 'docker',
+    protocol: 'http',
+    port: 80,
+    agent,
+    ca: undefined,
+    cert: undefined,
+    key: undefined,
+    pathPrefix: '/',
+  } as Docker.DockerOptions)
+}
+
+async function greet(docker: Docker, address: Address): Promise<Docker.DockerVersion> {
   try {
     return await docker.version()
   } catch (error) {
-    throw unreachable(error)
+    throw silent(address, error)
   }
 }
 
@@ -78,41 +98,13 @@ async function bridge(docker: Docker): Promise<boolean> {
   return networks.some(({ Driver }) => Driver !== 'host' && Driver !== 'null')
 }
 
-/** The newest version that both sides know. Versions are compared by number: 1.9 is older than 1.41. */
+/** The newest version that both sides know. */
 function agree(newest: string, oldest: string | undefined): string {
   const theirs = apiVersion(newest)
-  const least = apiVersion(oldest ?? '1.12')
-  if (compare(least, NEWEST_API) > 0) {
+  if (compareApi(apiVersion(oldest ?? '1.12'), API.newest) > 0) {
     throw new Fault('ENGINE_UNSUPPORTED', `The engine speaks API ${oldest ?? ''} or newer only.`, {
-      hint: `This program knows API versions up to ${NEWEST_API.join('.')}; a newer release of it may know more.`,
+      hint: `This program knows API versions up to ${API.newest.join('.')}; a newer release of it may know more.`,
     })
   }
-  return (compare(theirs, NEWEST_API) < 0 ? theirs : NEWEST_API).join('.')
-}
-
-function apiVersion(text: string): ApiVersion {
-  const [major = 1, minor = 0] = text.split('.').map(Number)
-  return [major, minor]
-}
-
-const compare = (a: ApiVersion, b: ApiVersion): number => a[0] - b[0] || a[1] - b[1]
-
-const DEFAULT_SOCKET = '/var/run/docker.sock'
-
-function addressOf(host: string | undefined): Docker.DockerOptions {
-  if (host === undefined || host === '') return { socketPath: DEFAULT_SOCKET }
-  if (host.startsWith('unix://')) return { socketPath: host.slice('unix://'.length) || DEFAULT_SOCKET }
-  const url = URL.canParse(host) ? new URL(host) : undefined
-  const protocol = url?.protocol
-  if (url === undefined || (protocol !== 'tcp:' && protocol !== 'http:' && protocol !== 'https:')) {
-    throw new Fault('REQUEST_INVALID', 'The address of the engine is not one this program can open.', {
-      hint: 'Write unix:///path/docker.sock or tcp://host:port.',
-    })
-  }
-  const secure = protocol === 'https:' || url.port === '2376'
-  return {
-    host: url.hostname,
-    port: url.port === '' ? 2375 : Number(url.port),
-    protocol: secure ? 'https' : 'http',
-  }
+  return (compareApi(theirs, API.newest) < 0 ? theirs : API.newest).join('.')
 }

@@ -6,19 +6,10 @@
  * @packageDocumentation
  */
 
-import { readFile } from 'node:fs/promises'
-import { homedir } from 'node:os'
-import { join } from 'node:path'
-import { Fault } from '../errors.js'
 import { runProgram } from '../process.js'
 import { SecretValue } from '../secret.js'
+import { configFolder, readConfig, type DockerConfig } from './docker-config.js'
 import type { FindCredentials, RegistryCredentials } from './engine.js'
-
-interface DockerConfig {
-  readonly auths?: Readonly<Record<string, { readonly auth?: string; readonly identitytoken?: string }>>
-  readonly credsStore?: string
-  readonly credHelpers?: Readonly<Record<string, string>>
-}
 
 /** Docker Hub's name in `config.json`: https://github.com/docker/cli/blob/master/cli/config/configfile/file.go */
 const HUB = 'https://index.docker.io/v1/'
@@ -28,9 +19,9 @@ const HELPER_MS = 60_000
 
 /** Looks credentials up at each call, by the exact host: a part of a name must not match another registry's. */
 export function dockerCredentials(variables: Readonly<Record<string, string | undefined>>): FindCredentials {
-  const folder = variables['DOCKER_CONFIG'] ?? join(homedir(), '.docker')
+  const folder = configFolder(variables)
   return async (registry, signal) => {
-    const config = await readConfig(join(folder, 'config.json'))
+    const config = await readConfig(folder)
     const host = registry === 'docker.io' || registry === 'registry-1.docker.io' ? HUB : registry
     const helper = config.credHelpers?.[host] ?? config.credsStore
     if (helper !== undefined && helper !== '') {
@@ -38,21 +29,6 @@ export function dockerCredentials(variables: Readonly<Record<string, string | un
       if (found !== null) return found
     }
     return fromConfig(config, host)
-  }
-}
-
-async function readConfig(path: string): Promise<DockerConfig> {
-  let text: string
-  try {
-    text = await readFile(path, 'utf8')
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return {}
-    throw new Fault('REQUEST_INVALID', `Docker's configuration ${path} cannot be read.`, { cause: error })
-  }
-  try {
-    return JSON.parse(text) as DockerConfig
-  } catch (error) {
-    throw new Fault('REQUEST_INVALID', `Docker's configuration ${path} is not JSON.`, { cause: error })
   }
 }
 

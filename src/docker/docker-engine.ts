@@ -8,6 +8,7 @@ import { archiveParts } from './archive-parts.js'
 import { connect } from './connect.js'
 import { engineContainers } from './container.js'
 import type { Engine } from './engine.js'
+import { engineAddress, type Variables } from './find-engine.js'
 import { imageFile } from './image-file.js'
 import { inspectImage, pullImage, removeUntagged, saveImages, tagImage } from './images.js'
 import { layerParts } from './layer-parts.js'
@@ -17,17 +18,34 @@ import { dropRecords, recordDescriptions } from './records.js'
 import { openSession, secretsOnly } from './session.js'
 import { spool } from './spool.js'
 import { solve } from './solve.js'
-import { hijackTransport } from './transport.js'
+import { doorFor, engineTransport, type Door } from './transport.js'
+
+/** Where the exporter tells what the engine calls an image. The first that is there counts: 20.10 has the last one only. */
+const CONFIG_ID = ['containerimage.config.digest', 'containerimage.digest']
+const MANIFEST_ID = ['containerimage.digest']
+
+/** How an engine is found and asked. */
+export interface EngineOptions {
+  /** Where `DOCKER_HOST`, `DOCKER_CONTEXT` and the rest stand. Default: nowhere. */
+  readonly variables?: Variables
+  /** The door to its BuildKit. Default: the one for its API version. */
+  readonly door?: Door
+}
 
 /**
  * Connects to a Docker engine.
  *
- * @param host - as in `DOCKER_HOST`; default: the local socket.
+ * @param host - as in `DOCKER_HOST`; default: what `variables` say, else the local socket.
  * @throws {@link Fault} `ENGINE_UNREACHABLE`, `ENGINE_UNSUPPORTED`, `REQUEST_INVALID`.
  */
-export async function openEngine(host?: string): Promise<Engine> {
-  const { docker, info, hasBridge } = await connect(host)
-  const transport = hijackTransport(docker)
+export async function openEngine(
+  host?: string,
+  { variables = {}, door }: EngineOptions = {},
+): Promise<Engine> {
+  const address = await engineAddress(host, variables)
+  const connection = await connect(address)
+  const { docker, info, hasBridge } = connection
+  const transport = engineTransport(docker, address, door ?? doorFor(info.apiVersion))
   return {
     info,
     keepsImages: true,
@@ -39,7 +57,7 @@ export async function openEngine(host?: string): Promise<Engine> {
       solve(
         transport,
         { ...input, network: input.network === 'default' && !hasBridge ? 'host' : input.network },
-        signal,
+        { exporter: 'moby', idKeys: connection.hasContainerdStore ? MANIFEST_ID : CONFIG_ID, signal },
       ),
     async parts(images, { skip = new Set(), signal }) {
       // Packing everything is the engine's slowest answer, and worth avoiding only where something can be left out.
@@ -57,6 +75,6 @@ export async function openEngine(host?: string): Promise<Engine> {
     removeUntagged: (image) => removeUntagged(docker, image),
     dropRecords: (which, signal) => dropRecords(transport, which, signal),
     recordDescriptions: (signal) => recordDescriptions(transport, signal),
-    close: () => undefined,
+    close: () => connection[Symbol.dispose](),
   }
 }

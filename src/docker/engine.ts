@@ -15,7 +15,9 @@ export type Digest = `sha256:${string}`
 
 /** Which engine answers, after negotiation. */
 export interface EngineInfo {
-  /** Version of the engine in semver form, such as `20.10.24`. */
+  /** Whether it is a Docker daemon, or BuildKit alone. */
+  readonly product: 'docker' | 'buildkit'
+  /** Version of the product in semver form, such as `20.10.24`. */
   readonly version: string
   /** Random id of the engine. */
   readonly id: string

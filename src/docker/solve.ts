@@ -23,6 +23,15 @@ const FRONTEND = 'dockerfile.v0'
 /** How long after a failed solve its last progress records are waited for, in milliseconds. */
 const LAST_WORDS_MS = 2_000
 
+/** What becomes of what was built. */
+export interface Output {
+  /** BuildKit's name for it: https://docs.docker.com/build/exporters/ */
+  readonly exporter: string
+  /** Where its answer has the image's digest; the first that is there counts. */
+  readonly idKeys: readonly string[]
+  readonly signal: AbortSignal
+}
+
 /**
  * Builds untagged images, one for each target.
  *
@@ -31,8 +40,9 @@ const LAST_WORDS_MS = 2_000
 export async function* solve(
   transport: BuildKitTransport,
   input: BuildInput,
-  signal: AbortSignal,
+  output: Output,
 ): AsyncGenerator<BuildEvent> {
+  const { signal } = output
   const queue = new EventQueue()
   const stop = new AbortController()
   const onAbort = (): void => stop.abort(signal.reason)
@@ -54,7 +64,7 @@ export async function* solve(
     },
   })
   const traces = new Traces(input.targets.length)
-  const work = solveAll({ control, session, input, traces, queue, signal: stop.signal })
+  const work = solveAll({ control, session, input, traces, queue, output, signal: stop.signal })
   try {
     yield* queue.drain(work)
     const images = await work
@@ -76,6 +86,7 @@ interface SolveAll {
   readonly input: BuildInput
   readonly traces: Traces
   readonly queue: EventQueue
+  readonly output: Output
   readonly signal: AbortSignal
 }
 
@@ -85,6 +96,7 @@ async function solveAll({
   input,
   traces,
   queue,
+  output,
   signal,
 }: SolveAll): Promise<readonly Digest[]> {
   const failed = new AbortController()
@@ -96,7 +108,7 @@ async function solveAll({
       const { exporterResponse } = await control.client.solve(
         {
           ref,
-          exporter: 'moby',
+          exporter: output.exporter,
           session: session.id,
           frontend: FRONTEND,
           frontendAttrs: attributes(input, session.contextUrl, target),
@@ -105,8 +117,7 @@ async function solveAll({
         },
         { signal: both },
       )
-      const image =
-        exporterResponse['containerimage.config.digest'] ?? exporterResponse['containerimage.digest']
+      const image = output.idKeys.map((key) => exporterResponse[key]).find((id) => id !== undefined)
       if (image === undefined || !isDigest(image))
         throw new Fault('BUILD_FAILED', 'The engine gave no image.')
       queue.push({ type: 'image', target, image })

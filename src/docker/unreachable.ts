@@ -22,12 +22,17 @@ const CONNECTION_CODES = new Set([
   'ERR_HTTP2_SESSION_ERROR',
 ])
 
-/** The fault for an engine that does not answer. */
+/** The fault for an engine that does not answer. One that says more is passed on. */
 export const unreachable = (cause: unknown): Fault =>
-  new Fault('ENGINE_UNREACHABLE', 'The Docker engine does not answer.', {
-    hint: 'Start the engine, or point DOCKER_HOST at one that runs.',
-    cause,
-  })
+  isUnreachable(cause)
+    ? cause
+    : new Fault('ENGINE_UNREACHABLE', 'The Docker engine does not answer.', {
+        hint: 'Start the engine, or point DOCKER_HOST at one that runs.',
+        cause,
+      })
+
+const isUnreachable = (error: unknown): error is Fault =>
+  error instanceof Fault && error.code === 'ENGINE_UNREACHABLE'
 
 /** HTTP status of an error thrown by dockerode, if it has one. */
 export function statusOf(error: unknown): number | undefined {
@@ -38,10 +43,11 @@ export function statusOf(error: unknown): number | undefined {
 /** Whether an error says that the connection broke or never stood. */
 export function isConnectionError(error: unknown): boolean {
   return (
-    error instanceof Error &&
-    'code' in error &&
-    typeof error.code === 'string' &&
-    CONNECTION_CODES.has(error.code)
+    isUnreachable(error) ||
+    (error instanceof Error &&
+      'code' in error &&
+      typeof error.code === 'string' &&
+      CONNECTION_CODES.has(error.code))
   )
 }
 

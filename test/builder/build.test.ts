@@ -98,6 +98,7 @@ function engineOf(oddities: Oddities): Asked {
         ]
   const engine: Engine = {
     info: {
+      product: 'docker',
       id: 'engine',
       version: oddities.version ?? '20.10.24',
       apiVersion: '1.41',

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { DockerfileRequest } from '../../src/builder/request.js'
-import { isAtLeast } from '../../src/docker/version.js'
+import { isAtLeast } from '../../src/docker/gates.js'
 import type { Fault, FaultCode } from '../../src/errors.js'
 import { faultOf, resultOf, startBuilds, type Builds, type Outcome } from '../support/builds.js'
 import { openDocker, runIn } from '../support/engine.js'
