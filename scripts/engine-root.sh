@@ -47,7 +47,7 @@ run_in_root() {
   done
   shift
   mount --bind "$root" "$root"
-  for folder in proc sys dev; do mount --rbind "/$folder" "$root/$folder"; done
+  for folder in proc sys dev tmp; do mount --rbind "/$folder" "$root/$folder"; done
   mount -t tmpfs tmpfs "$root/run"
   for folder in "${folders[@]}"; do
     mkdir --parents "$root$folder"

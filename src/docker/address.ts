@@ -35,7 +35,7 @@ export interface TlsMaterial {
 /** A socket in the file system. */
 export const unixAddress = (path: string): Address => ({
   words: `unix://${path}`,
-  hint: 'Start what listens there, and check that you may open the socket.',
+  hint: 'Start the engine, check that you may open its socket, or point DOCKER_HOST or a Docker context at one that runs.',
   open: async () => opened(connectPlain({ path }), 'connect'),
 })
 

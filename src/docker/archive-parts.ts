@@ -25,9 +25,17 @@ const HEADER_BYTES = 512
 /** Id of the one part of a plain tar. */
 export const PLAIN_TAR = 'tar'
 
-/** Takes an archive apart. The stream is read once, forwards, and part by part. */
-export function archiveParts(source: AsyncIterable<Uint8Array>): ImageParts {
-  const members = new Members()
+/**
+ * Takes an archive apart. The stream is read once, forwards, and part by part.
+ *
+ * @param source - the archive.
+ * @param options - `idsAre` says what names an image in an archive that could name it either way. Default: `config`.
+ */
+export function archiveParts(
+  source: AsyncIterable<Uint8Array>,
+  { idsAre = 'config' }: { readonly idsAre?: 'config' | 'manifest' } = {},
+): ImageParts {
+  const members = new Members(idsAre)
   return {
     hashed: true,
     [Symbol.asyncIterator]: () => partsOf(source, members),
@@ -203,6 +211,11 @@ class Members {
   readonly #kinds = new Map<string, ImagePart['kind']>()
   readonly #documents = new Map<string, Uint8Array>()
   readonly #links = new Map<string, string>()
+  readonly #idsAre: 'config' | 'manifest'
+
+  constructor(idsAre: 'config' | 'manifest') {
+    this.#idsAre = idsAre
+  }
 
   saw(name: string, kind: ImagePart['kind']): void {
     this.#kinds.set(clean(name), kind)
@@ -232,28 +245,41 @@ class Members {
 
   #layouts(): readonly ImageLayout[] {
     const manifest = this.#json('manifest.json') as readonly ManifestEntry[] | undefined
-    if (manifest !== undefined) {
+    if (manifest !== undefined && !(this.#idsAre === 'manifest' && this.#documents.has('index.json'))) {
       return manifest.map(({ Config, Layers, RepoTags }) =>
         this.#layout(RepoTags?.[0] ?? digestOf(Config), clean(Config), (Layers ?? []).map(clean), []),
       )
     }
-    return this.#ociLayouts('index.json', new Set())
+    return this.#ociLayouts('index.json', { seen: new Set(), name: undefined })
   }
 
-  /** Follows an index to the images it names, nested indexes and attestations included. */
-  #ociLayouts(path: string, seen: Set<string>): readonly ImageLayout[] {
+  /**
+   * Follows an index to the images it names, nested indexes and attestations included.
+   *
+   * @param on - `name` is that of the index on the way that stands in the archive's own list: what is below it is it.
+   */
+  #ociLayouts(
+    path: string,
+    on: { readonly seen: Set<string>; readonly name: string | undefined },
+  ): readonly ImageLayout[] {
+    const { seen, name } = on
     if (seen.has(path)) return []
     seen.add(path)
     const document = this.#json(path) as OciDocument | undefined
     if (document === undefined)
       return [{ image: path, layers: [], documents: [], unread: [`${path} is missing or not JSON`] }]
     if (document.manifests !== undefined) {
-      return document.manifests.flatMap(({ digest }) => this.#ociLayouts(blobPath(digest), seen))
+      const paths = document.manifests.map(({ digest }) => blobPath(digest))
+      // An image for several platforms may be here for one of them only.
+      const here = paths.filter((below) => this.#documents.has(below))
+      return (name === undefined || here.length === 0 ? paths : here).flatMap((below) =>
+        this.#ociLayouts(below, { seen, name: name ?? digestOf(below) }),
+      )
     }
     const config = document.config === undefined ? undefined : blobPath(document.config.digest)
     const layers = (document.layers ?? []).map(({ digest }) => blobPath(digest))
     if (config === undefined) return []
-    return [this.#layout(digestOf(path), config, layers, [path])]
+    return [this.#layout(name ?? digestOf(path), config, layers, [path])]
   }
 
   #layout(

@@ -22,8 +22,8 @@ export interface Connection extends Disposable {
   readonly info: EngineInfo
   /** False where the engine has no network but the host's, as one started with `--bridge=none`. */
   readonly hasBridge: boolean
-  /** Whether images are kept by containerd: their ids are then digests of manifests, and not of configurations. */
-  readonly hasContainerdStore: boolean
+  /** What an image's id is the digest of. Where containerd keeps the images it is the manifest. */
+  readonly idsAre: 'config' | 'manifest'
 }
 
 /** @throws {@link Fault} `ENGINE_UNREACHABLE`, `ENGINE_UNSUPPORTED`. */
@@ -45,7 +45,7 @@ export async function connect(address: Address): Promise<Connection> {
   return {
     docker,
     hasBridge,
-    hasContainerdStore: info.DriverStatus?.some(([, value]) => value === SNAPSHOTTER) === true,
+    idsAre: info.DriverStatus?.some(([, value]) => value === SNAPSHOTTER) === true ? 'manifest' : 'config',
     info: {
       ...found,
       id: info.ID,

@@ -21,8 +21,10 @@ import { solve } from './solve.js'
 import { doorFor, engineTransport, type Door } from './transport.js'
 
 /** Where the exporter tells what the engine calls an image. The first that is there counts: 20.10 has the last one only. */
-const CONFIG_ID = ['containerimage.config.digest', 'containerimage.digest']
-const MANIFEST_ID = ['containerimage.digest']
+const ID_KEYS = {
+  config: ['containerimage.config.digest', 'containerimage.digest'],
+  manifest: ['containerimage.digest'],
+}
 
 /** How an engine is found and asked. */
 export interface EngineOptions {
@@ -44,7 +46,7 @@ export async function openEngine(
 ): Promise<Engine> {
   const address = await engineAddress(host, variables)
   const connection = await connect(address)
-  const { docker, info, hasBridge } = connection
+  const { docker, info, hasBridge, idsAre } = connection
   const transport = engineTransport(docker, address, door ?? doorFor(info.apiVersion))
   return {
     info,
@@ -57,17 +59,22 @@ export async function openEngine(
       solve(
         transport,
         { ...input, network: input.network === 'default' && !hasBridge ? 'host' : input.network },
-        { exporter: 'moby', idKeys: connection.hasContainerdStore ? MANIFEST_ID : CONFIG_ID, signal },
+        { exporter: 'moby', idKeys: ID_KEYS[idsAre], signal },
       ),
     async parts(images, { skip = new Set(), signal }) {
       // Packing everything is the engine's slowest answer, and worth avoiding only where something can be left out.
       const layers = skip.size === 0 ? null : await layerParts(docker, images, { skip, signal })
-      return layers ?? archiveParts(await saveImages(docker, images, signal))
+      return (
+        layers ??
+        archiveParts(await saveImages(docker, images, signal), {
+          idsAre,
+        })
+      )
     },
     readFile: (image, file) => imageFile(docker, image, file),
     serveSecrets: (mounts) => openSession(transport, secretsOnly(mounts)),
     tag: (image, reference) => tagImage(docker, image, reference),
-    push: (image, reference, options) => pushImage(docker, image, reference, options),
+    push: (image, reference, options) => pushImage(docker, image, reference, { ...options, idsAre }),
     async archive(image, { references, signal }) {
       const saved = await spool(await saveImages(docker, [image], signal))
       return archiveOf(saved, image, references)

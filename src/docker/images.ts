@@ -28,7 +28,7 @@ export async function inspectImage(docker: Docker, reference: string): Promise<I
   const config = image.Config as ImageConfig
   return {
     id: image.Id as Digest,
-    tags: image.RepoTags,
+    tags: ((image.RepoTags as string[] | null) ?? []).filter((tag) => !tag.startsWith('<none>')),
     user: config.User ?? '',
     env: config.Env ?? [],
     shell: config.Shell ?? [],

@@ -10,6 +10,7 @@ import { Readable } from 'node:stream'
 import { pack, type Header, type Pack } from 'tar-stream'
 import type { Digest } from './engine.js'
 import { imageContent, type Descriptor, type ImageContent } from './image-content.js'
+import { fullReference } from './reference.js'
 import type { Spool } from './spool.js'
 
 type EntryHeader = Partial<Header> & Pick<Header, 'name'>
@@ -94,7 +95,7 @@ const manifestsOf = (manifest: Descriptor, references: readonly string[]): reado
     : references.map((reference) => ({
         ...manifest,
         annotations: {
-          'io.containerd.image.name': reference,
+          'io.containerd.image.name': fullReference(reference),
           'org.opencontainers.image.ref.name': reference.slice(reference.lastIndexOf(':') + 1),
         },
       }))

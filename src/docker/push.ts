@@ -29,7 +29,7 @@ export async function pushImage(
   docker: Docker,
   image: Digest,
   reference: string,
-  { credentials, signal }: PushOptions,
+  { credentials, signal, idsAre }: PushOptions & { readonly idsAre: 'config' | 'manifest' },
 ): Promise<Digest> {
   const registry = registryOf(reference)
   const found = await credentials(registry, signal)
@@ -42,13 +42,15 @@ export async function pushImage(
       // Engines want the header even where there is nothing to say.
       authconfig: found === null ? {} : { ...authConfig(found), serveraddress: registry },
     })
-    let digest: string | undefined
+    // An engine that names images by their manifests does not repeat the name.
+    let digest: string | undefined = idsAre === 'manifest' ? image : undefined
     for await (const record of records<PushRecord>(stream)) {
       if (record.error !== undefined || record.errorDetail !== undefined) throw new Error('the push failed')
       digest = record.aux?.Digest ?? digest
     }
     if (digest === undefined) throw new Error('the engine told no digest')
     // Whoever can name images on the engine could have moved the name meanwhile.
+    await requireName(docker, image, reference)
     await requireSame(docker, image, digest)
     return digest as Digest
   } catch (error) {

@@ -14,7 +14,7 @@ import { connectNodeAdapter } from '@connectrpc/connect-node'
 import { MAX_VALUE_BYTES, type SecretValue } from '../secret.js'
 import type { BuildInput, FindCredentials } from './engine.js'
 import { Auth } from './proto/gen/auth_pb.js'
-import { FileSync } from './proto/gen/filesync_pb.js'
+import { FileSend, FileSync } from './proto/gen/filesync_pb.js'
 import type { Packet } from './proto/gen/fsutil_pb.js'
 import { Health } from './proto/gen/health_pb.js'
 import { Secrets } from './proto/gen/secrets_pb.js'
@@ -46,6 +46,8 @@ export interface SessionOffer {
   /** Told of context bytes sent so far, and of what stopped the upload. */
   readonly onUpload?: (bytes: number) => void
   readonly onUploadFailed?: (error: unknown) => void
+  /** Takes a file that an exporter sends; `facts` are what the exporter says of it. Without it there is no such service. */
+  readonly onFile?: (bytes: AsyncIterable<Uint8Array>, facts: Headers) => Promise<void>
 }
 
 /** A session that BuildKit can call. */
@@ -76,7 +78,7 @@ export const DOCKERFILE_NAME = 'Dockerfile'
 
 const SERVING = 1
 
-const METHODS = [
+const METHODS: readonly string[] = [
   '/grpc.health.v1.Health/Check',
   '/moby.buildkit.secrets.v1.Secrets/GetSecret',
   '/moby.filesync.v1.Auth/Credentials',
@@ -84,7 +86,9 @@ const METHODS = [
   '/moby.sshforward.v1.SSH/CheckAgent',
   '/moby.sshforward.v1.SSH/ForwardAgent',
   '/moby.upload.v1.Upload/Pull',
-] as const
+]
+
+const FILE_METHOD = '/moby.filesync.v1.FileSend/DiffCopy'
 
 /**
  * Opens a session. Dispose it when the build has ended: until then the values can be asked for.
@@ -98,7 +102,10 @@ export async function openSession(transport: BuildKitTransport, offer: SessionOf
   const server = createServer(
     connectNodeAdapter({ routes: (router) => services(router, offer, uploadId, () => sealed) }),
   )
-  const socket = await transport.openSession(id, METHODS)
+  const socket = await transport.openSession(
+    id,
+    offer.onFile === undefined ? METHODS : [...METHODS, FILE_METHOD],
+  )
   const closed = new Promise<void>((resolve) => socket.once('close', resolve))
   // A reset by the engine is an end like any other; `closed` tells.
   socket.on('error', () => undefined)
@@ -153,6 +160,12 @@ function services(
   router.service(FileSync, {
     diffCopy: (packets, context) => sendDockerfile(packets, context, offer.dockerfile),
   })
+  const { onFile } = offer
+  if (onFile !== undefined) {
+    router.service(FileSend, {
+      diffCopy: (messages, context) => afterwards(onFile(dataOf(messages), context.requestHeader)),
+    })
+  }
   router.service(Upload, { pull: (_requests, context) => sendContext(context, offer, uploadId) })
 }
 
@@ -250,6 +263,16 @@ async function* sendDockerfile(
 function timeOf(file: Uint8Array): bigint {
   const second = createHash('sha256').update(file).digest().readUInt32BE(0)
   return BigInt(second) * 1_000_000_000n
+}
+
+/** Answers nothing: the end of the call says that all has arrived. */
+async function* afterwards(work: Promise<void>): AsyncGenerator<never> {
+  await work
+  yield* []
+}
+
+async function* dataOf(messages: AsyncIterable<{ readonly data: Uint8Array }>): AsyncGenerator<Uint8Array> {
+  for await (const { data } of messages) yield data
 }
 
 async function* sendContext(

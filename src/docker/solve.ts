@@ -13,7 +13,7 @@ import { Fault } from '../errors.js'
 import { openControl, type ControlConnection } from './control.js'
 import type { BuildEvent, BuildInput, Digest } from './engine.js'
 import { Traces } from './progress.js'
-import { DOCKERFILE_NAME, openSession, type Session } from './session.js'
+import { DOCKERFILE_NAME, openSession, type Session, type SessionOffer } from './session.js'
 import type { BuildKitTransport } from './transport.js'
 import { unreachable } from './unreachable.js'
 
@@ -29,6 +29,8 @@ export interface Output {
   readonly exporter: string
   /** Where its answer has the image's digest; the first that is there counts. */
   readonly idKeys: readonly string[]
+  /** Takes what the exporter sends, for one that does. */
+  readonly onFile?: SessionOffer['onFile']
   readonly signal: AbortSignal
 }
 
@@ -57,6 +59,7 @@ export async function* solve(
     dockerfile: input.dockerfile,
     context: input.context,
     credentials: input.credentials,
+    ...(output.onFile === undefined ? {} : { onFile: output.onFile }),
     onUpload: (bytes) => queue.push({ type: 'upload', bytes }),
     onUploadFailed: (error) => {
       uploadError ??= { error }

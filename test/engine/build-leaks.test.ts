@@ -333,7 +333,9 @@ describe('L7: what was proven before', () => {
     }
     const value = randomToken()
     expect(await states(value)).toEqual(['base clean', 'built clean'])
-    expect(await states(value)).toEqual(['base proven', 'built clean'])
+    // An engine that gives layers only in archives of whole images gives the base again, and it is read again.
+    const again = builds.engine.info.storage === 'overlay2' ? 'base proven' : 'base clean'
+    expect(await states(value)).toEqual([again, 'built clean'])
     expect(await states(randomToken())).toEqual(['base clean', 'built clean'])
   })
 })

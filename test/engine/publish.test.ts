@@ -137,7 +137,9 @@ describe('B10: an archive', () => {
     const index = json('index.json') as {
       manifests: readonly { digest: string; annotations: Record<string, string> }[]
     }
-    expect(index.manifests.map(({ annotations }) => annotations['io.containerd.image.name'])).toEqual([tag])
+    expect(index.manifests.map(({ annotations }) => annotations['io.containerd.image.name'])).toEqual([
+      `docker.io/${tag}`,
+    ])
     const blob = (digest: string): string => join('blobs', ...digest.split(':'))
     const manifest = json(blob(index.manifests[0]?.digest ?? '')) as Manifest
     expect([index.manifests[0]?.digest, manifest.config.digest]).toContain(result.image)

@@ -85,7 +85,7 @@ async function engineTraces(name: string, tokens: readonly string[]): Promise<re
   const docker = openDocker()
   const facts = await docker.getContainer(name).inspect()
   const { DockerRootDir: root } = (await docker.info()) as { DockerRootDir: string }
-  const layer = (facts.GraphDriver.Data as unknown as { UpperDir: string }).UpperDir
+  const layer = (facts.GraphDriver.Data as unknown as { UpperDir: string } | null)?.UpperDir
   const needles = tokens.flatMap(formsOf)
   const hits: string[] = []
   const look = (place: string, bytes: Uint8Array): void => {
@@ -94,7 +94,9 @@ async function engineTraces(name: string, tokens: readonly string[]): Promise<re
   }
   look('inspect', Buffer.from(JSON.stringify(facts)))
   look('list', Buffer.from(JSON.stringify(await docker.listContainers({ all: true }))))
-  for (const folder of [join(root, 'containers', facts.Id), layer]) {
+  // containerd tells no folder; the container's whole file system holds the layer too.
+  if (layer === undefined) look('files', await buffer(await docker.getContainer(name).export()))
+  for (const folder of [join(root, 'containers', facts.Id), ...(layer === undefined ? [] : [layer])]) {
     for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
       const path = join(entry.parentPath, entry.name)
       if (entry.isFile()) look(path, await readFile(path))

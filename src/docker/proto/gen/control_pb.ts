@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file control.proto.
  */
 export const file_control: GenFile = /*@__PURE__*/
-  fileDesc("Cg1jb250cm9sLnByb3RvEhBtb2J5LmJ1aWxka2l0LnYxIisKDFBydW5lUmVxdWVzdBIOCgZmaWx0ZXIYASADKAkSCwoDYWxsGAIgASgIIiIKEERpc2tVc2FnZVJlcXVlc3QSDgoGZmlsdGVyGAEgAygJIkIKEURpc2tVc2FnZVJlc3BvbnNlEi0KBnJlY29yZBgBIAMoCzIdLm1vYnkuYnVpbGRraXQudjEuVXNhZ2VSZWNvcmQisgEKC1VzYWdlUmVjb3JkEgoKAmlkGAEgASgJEg4KBmluX3VzZRgDIAEoCBIMCgRzaXplGAQgASgDEg4KBnBhcmVudBgFIAEoCRIuCgpjcmVhdGVkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtkZXNjcmlwdGlvbhgJIAEoCRITCgtyZWNvcmRfdHlwZRgKIAEoCRIPCgdwYXJlbnRzGAwgAygJIpcDCgxTb2x2ZVJlcXVlc3QSCwoDcmVmGAEgASgJEhAKCGV4cG9ydGVyGAMgASgJEkkKDmV4cG9ydGVyX2F0dHJzGAQgAygLMjEubW9ieS5idWlsZGtpdC52MS5Tb2x2ZVJlcXVlc3QuRXhwb3J0ZXJBdHRyc0VudHJ5Eg8KB3Nlc3Npb24YBSABKAkSEAoIZnJvbnRlbmQYBiABKAkSSQoOZnJvbnRlbmRfYXR0cnMYByADKAsyMS5tb2J5LmJ1aWxka2l0LnYxLlNvbHZlUmVxdWVzdC5Gcm9udGVuZEF0dHJzRW50cnkSLQoFY2FjaGUYCCABKAsyHi5tb2J5LmJ1aWxka2l0LnYxLkNhY2hlT3B0aW9ucxIUCgxlbnRpdGxlbWVudHMYCSADKAkaNAoSRXhwb3J0ZXJBdHRyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaNAoSRnJvbnRlbmRBdHRyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiDgoMQ2FjaGVPcHRpb25zIpoBCg1Tb2x2ZVJlc3BvbnNlElAKEWV4cG9ydGVyX3Jlc3BvbnNlGAEgAygLMjUubW9ieS5idWlsZGtpdC52MS5Tb2x2ZVJlc3BvbnNlLkV4cG9ydGVyUmVzcG9uc2VFbnRyeRo3ChVFeHBvcnRlclJlc3BvbnNlRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIcCg1TdGF0dXNSZXF1ZXN0EgsKA3JlZhgBIAEoCSKaAQoOU3RhdHVzUmVzcG9uc2USKgoIdmVydGV4ZXMYASADKAsyGC5tb2J5LmJ1aWxka2l0LnYxLlZlcnRleBIpCgRsb2dzGAMgAygLMhsubW9ieS5idWlsZGtpdC52MS5WZXJ0ZXhMb2cSMQoId2FybmluZ3MYBCADKAsyHy5tb2J5LmJ1aWxka2l0LnYxLlZlcnRleFdhcm5pbmcisQEKBlZlcnRleBIOCgZkaWdlc3QYASABKAkSDgoGaW5wdXRzGAIgAygJEgwKBG5hbWUYAyABKAkSDgoGY2FjaGVkGAQgASgIEisKB3N0YXJ0ZWQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KCWNvbXBsZXRlZBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFZXJyb3IYByABKAkiZwoJVmVydGV4TG9nEg4KBnZlcnRleBgBIAEoCRItCgl0aW1lc3RhbXAYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnN0cmVhbRgDIAEoAxILCgNtc2cYBCABKAwiTQoNVmVydGV4V2FybmluZxIOCgZ2ZXJ0ZXgYASABKAkSDQoFbGV2ZWwYAiABKAMSDQoFc2hvcnQYAyABKAwSDgoGZGV0YWlsGAQgAygMIhwKDEJ5dGVzTWVzc2FnZRIMCgRkYXRhGAEgASgMMpEDCgdDb250cm9sElQKCURpc2tVc2FnZRIiLm1vYnkuYnVpbGRraXQudjEuRGlza1VzYWdlUmVxdWVzdBojLm1vYnkuYnVpbGRraXQudjEuRGlza1VzYWdlUmVzcG9uc2USSAoFUHJ1bmUSHi5tb2J5LmJ1aWxka2l0LnYxLlBydW5lUmVxdWVzdBodLm1vYnkuYnVpbGRraXQudjEuVXNhZ2VSZWNvcmQwARJICgVTb2x2ZRIeLm1vYnkuYnVpbGRraXQudjEuU29sdmVSZXF1ZXN0Gh8ubW9ieS5idWlsZGtpdC52MS5Tb2x2ZVJlc3BvbnNlEk0KBlN0YXR1cxIfLm1vYnkuYnVpbGRraXQudjEuU3RhdHVzUmVxdWVzdBogLm1vYnkuYnVpbGRraXQudjEuU3RhdHVzUmVzcG9uc2UwARJNCgdTZXNzaW9uEh4ubW9ieS5idWlsZGtpdC52MS5CeXRlc01lc3NhZ2UaHi5tb2J5LmJ1aWxka2l0LnYxLkJ5dGVzTWVzc2FnZSgBMAFiBnByb3RvMw", [file_google_protobuf_timestamp]);
+  fileDesc("Cg1jb250cm9sLnByb3RvEhBtb2J5LmJ1aWxka2l0LnYxIisKDFBydW5lUmVxdWVzdBIOCgZmaWx0ZXIYASADKAkSCwoDYWxsGAIgASgIIiIKEERpc2tVc2FnZVJlcXVlc3QSDgoGZmlsdGVyGAEgAygJIkIKEURpc2tVc2FnZVJlc3BvbnNlEi0KBnJlY29yZBgBIAMoCzIdLm1vYnkuYnVpbGRraXQudjEuVXNhZ2VSZWNvcmQisgEKC1VzYWdlUmVjb3JkEgoKAmlkGAEgASgJEg4KBmluX3VzZRgDIAEoCBIMCgRzaXplGAQgASgDEg4KBnBhcmVudBgFIAEoCRIuCgpjcmVhdGVkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtkZXNjcmlwdGlvbhgJIAEoCRITCgtyZWNvcmRfdHlwZRgKIAEoCRIPCgdwYXJlbnRzGAwgAygJIpcDCgxTb2x2ZVJlcXVlc3QSCwoDcmVmGAEgASgJEhAKCGV4cG9ydGVyGAMgASgJEkkKDmV4cG9ydGVyX2F0dHJzGAQgAygLMjEubW9ieS5idWlsZGtpdC52MS5Tb2x2ZVJlcXVlc3QuRXhwb3J0ZXJBdHRyc0VudHJ5Eg8KB3Nlc3Npb24YBSABKAkSEAoIZnJvbnRlbmQYBiABKAkSSQoOZnJvbnRlbmRfYXR0cnMYByADKAsyMS5tb2J5LmJ1aWxka2l0LnYxLlNvbHZlUmVxdWVzdC5Gcm9udGVuZEF0dHJzRW50cnkSLQoFY2FjaGUYCCABKAsyHi5tb2J5LmJ1aWxka2l0LnYxLkNhY2hlT3B0aW9ucxIUCgxlbnRpdGxlbWVudHMYCSADKAkaNAoSRXhwb3J0ZXJBdHRyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaNAoSRnJvbnRlbmRBdHRyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiDgoMQ2FjaGVPcHRpb25zIpoBCg1Tb2x2ZVJlc3BvbnNlElAKEWV4cG9ydGVyX3Jlc3BvbnNlGAEgAygLMjUubW9ieS5idWlsZGtpdC52MS5Tb2x2ZVJlc3BvbnNlLkV4cG9ydGVyUmVzcG9uc2VFbnRyeRo3ChVFeHBvcnRlclJlc3BvbnNlRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIcCg1TdGF0dXNSZXF1ZXN0EgsKA3JlZhgBIAEoCSKaAQoOU3RhdHVzUmVzcG9uc2USKgoIdmVydGV4ZXMYASADKAsyGC5tb2J5LmJ1aWxka2l0LnYxLlZlcnRleBIpCgRsb2dzGAMgAygLMhsubW9ieS5idWlsZGtpdC52MS5WZXJ0ZXhMb2cSMQoId2FybmluZ3MYBCADKAsyHy5tb2J5LmJ1aWxka2l0LnYxLlZlcnRleFdhcm5pbmcisQEKBlZlcnRleBIOCgZkaWdlc3QYASABKAkSDgoGaW5wdXRzGAIgAygJEgwKBG5hbWUYAyABKAkSDgoGY2FjaGVkGAQgASgIEisKB3N0YXJ0ZWQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KCWNvbXBsZXRlZBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFZXJyb3IYByABKAkiZwoJVmVydGV4TG9nEg4KBnZlcnRleBgBIAEoCRItCgl0aW1lc3RhbXAYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnN0cmVhbRgDIAEoAxILCgNtc2cYBCABKAwiTQoNVmVydGV4V2FybmluZxIOCgZ2ZXJ0ZXgYASABKAkSDQoFbGV2ZWwYAiABKAMSDQoFc2hvcnQYAyABKAwSDgoGZGV0YWlsGAQgAygMIhQKEkxpc3RXb3JrZXJzUmVxdWVzdCJFChNMaXN0V29ya2Vyc1Jlc3BvbnNlEi4KBnJlY29yZBgBIAMoCzIeLm1vYnkuYnVpbGRraXQudjEuV29ya2VyUmVjb3JkIvEBCgxXb3JrZXJSZWNvcmQSCgoCaWQYASABKAkSOgoGbGFiZWxzGAIgAygLMioubW9ieS5idWlsZGtpdC52MS5Xb3JrZXJSZWNvcmQuTGFiZWxzRW50cnkSLQoJcGxhdGZvcm1zGAMgAygLMhoubW9ieS5idWlsZGtpdC52MS5QbGF0Zm9ybRI7ChBidWlsZGtpdF92ZXJzaW9uGAUgASgLMiEubW9ieS5idWlsZGtpdC52MS5CdWlsZGtpdFZlcnNpb24aLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIsCghQbGF0Zm9ybRIUCgxhcmNoaXRlY3R1cmUYASABKAkSCgoCb3MYAiABKAkiIgoPQnVpbGRraXRWZXJzaW9uEg8KB3ZlcnNpb24YAiABKAkiHAoMQnl0ZXNNZXNzYWdlEgwKBGRhdGEYASABKAwy7QMKB0NvbnRyb2wSVAoJRGlza1VzYWdlEiIubW9ieS5idWlsZGtpdC52MS5EaXNrVXNhZ2VSZXF1ZXN0GiMubW9ieS5idWlsZGtpdC52MS5EaXNrVXNhZ2VSZXNwb25zZRJICgVQcnVuZRIeLm1vYnkuYnVpbGRraXQudjEuUHJ1bmVSZXF1ZXN0Gh0ubW9ieS5idWlsZGtpdC52MS5Vc2FnZVJlY29yZDABEkgKBVNvbHZlEh4ubW9ieS5idWlsZGtpdC52MS5Tb2x2ZVJlcXVlc3QaHy5tb2J5LmJ1aWxka2l0LnYxLlNvbHZlUmVzcG9uc2USTQoGU3RhdHVzEh8ubW9ieS5idWlsZGtpdC52MS5TdGF0dXNSZXF1ZXN0GiAubW9ieS5idWlsZGtpdC52MS5TdGF0dXNSZXNwb25zZTABEk0KB1Nlc3Npb24SHi5tb2J5LmJ1aWxka2l0LnYxLkJ5dGVzTWVzc2FnZRoeLm1vYnkuYnVpbGRraXQudjEuQnl0ZXNNZXNzYWdlKAEwARJaCgtMaXN0V29ya2VycxIkLm1vYnkuYnVpbGRraXQudjEuTGlzdFdvcmtlcnNSZXF1ZXN0GiUubW9ieS5idWlsZGtpdC52MS5MaXN0V29ya2Vyc1Jlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_timestamp]);
 
 /**
  * @generated from message moby.buildkit.v1.PruneRequest
@@ -364,6 +364,111 @@ export const VertexWarningSchema: GenMessage<VertexWarning> = /*@__PURE__*/
   messageDesc(file_control, 11);
 
 /**
+ * @generated from message moby.buildkit.v1.ListWorkersRequest
+ */
+export type ListWorkersRequest = Message<"moby.buildkit.v1.ListWorkersRequest"> & {
+};
+
+/**
+ * Describes the message moby.buildkit.v1.ListWorkersRequest.
+ * Use `create(ListWorkersRequestSchema)` to create a new message.
+ */
+export const ListWorkersRequestSchema: GenMessage<ListWorkersRequest> = /*@__PURE__*/
+  messageDesc(file_control, 12);
+
+/**
+ * @generated from message moby.buildkit.v1.ListWorkersResponse
+ */
+export type ListWorkersResponse = Message<"moby.buildkit.v1.ListWorkersResponse"> & {
+  /**
+   * @generated from field: repeated moby.buildkit.v1.WorkerRecord record = 1;
+   */
+  record: WorkerRecord[];
+};
+
+/**
+ * Describes the message moby.buildkit.v1.ListWorkersResponse.
+ * Use `create(ListWorkersResponseSchema)` to create a new message.
+ */
+export const ListWorkersResponseSchema: GenMessage<ListWorkersResponse> = /*@__PURE__*/
+  messageDesc(file_control, 13);
+
+/**
+ * https://github.com/moby/buildkit/blob/master/api/types/worker.proto
+ *
+ * @generated from message moby.buildkit.v1.WorkerRecord
+ */
+export type WorkerRecord = Message<"moby.buildkit.v1.WorkerRecord"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: map<string, string> labels = 2;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * @generated from field: repeated moby.buildkit.v1.Platform platforms = 3;
+   */
+  platforms: Platform[];
+
+  /**
+   * @generated from field: moby.buildkit.v1.BuildkitVersion buildkit_version = 5;
+   */
+  buildkitVersion?: BuildkitVersion;
+};
+
+/**
+ * Describes the message moby.buildkit.v1.WorkerRecord.
+ * Use `create(WorkerRecordSchema)` to create a new message.
+ */
+export const WorkerRecordSchema: GenMessage<WorkerRecord> = /*@__PURE__*/
+  messageDesc(file_control, 14);
+
+/**
+ * https://github.com/moby/buildkit/blob/master/solver/pb/ops.proto
+ *
+ * @generated from message moby.buildkit.v1.Platform
+ */
+export type Platform = Message<"moby.buildkit.v1.Platform"> & {
+  /**
+   * @generated from field: string architecture = 1;
+   */
+  architecture: string;
+
+  /**
+   * @generated from field: string os = 2;
+   */
+  os: string;
+};
+
+/**
+ * Describes the message moby.buildkit.v1.Platform.
+ * Use `create(PlatformSchema)` to create a new message.
+ */
+export const PlatformSchema: GenMessage<Platform> = /*@__PURE__*/
+  messageDesc(file_control, 15);
+
+/**
+ * @generated from message moby.buildkit.v1.BuildkitVersion
+ */
+export type BuildkitVersion = Message<"moby.buildkit.v1.BuildkitVersion"> & {
+  /**
+   * @generated from field: string version = 2;
+   */
+  version: string;
+};
+
+/**
+ * Describes the message moby.buildkit.v1.BuildkitVersion.
+ * Use `create(BuildkitVersionSchema)` to create a new message.
+ */
+export const BuildkitVersionSchema: GenMessage<BuildkitVersion> = /*@__PURE__*/
+  messageDesc(file_control, 16);
+
+/**
  * @generated from message moby.buildkit.v1.BytesMessage
  */
 export type BytesMessage = Message<"moby.buildkit.v1.BytesMessage"> & {
@@ -378,7 +483,7 @@ export type BytesMessage = Message<"moby.buildkit.v1.BytesMessage"> & {
  * Use `create(BytesMessageSchema)` to create a new message.
  */
 export const BytesMessageSchema: GenMessage<BytesMessage> = /*@__PURE__*/
-  messageDesc(file_control, 12);
+  messageDesc(file_control, 17);
 
 /**
  * @generated from service moby.buildkit.v1.Control
@@ -423,6 +528,14 @@ export const Control: GenService<{
     methodKind: "bidi_streaming";
     input: typeof BytesMessageSchema;
     output: typeof BytesMessageSchema;
+  },
+  /**
+   * @generated from rpc moby.buildkit.v1.Control.ListWorkers
+   */
+  listWorkers: {
+    methodKind: "unary";
+    input: typeof ListWorkersRequestSchema;
+    output: typeof ListWorkersResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_control, 0);

@@ -4,16 +4,34 @@
 // @generated from file filesync.proto (package moby.filesync.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { PacketSchema } from "./fsutil_pb.js";
 import { file_fsutil } from "./fsutil_pb.js";
+import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file filesync.proto.
  */
 export const file_filesync: GenFile = /*@__PURE__*/
-  fileDesc("Cg5maWxlc3luYy5wcm90bxIQbW9ieS5maWxlc3luYy52MTJGCghGaWxlU3luYxI6CghEaWZmQ29weRIULmZzdXRpbC50eXBlcy5QYWNrZXQaFC5mc3V0aWwudHlwZXMuUGFja2V0KAEwAWIGcHJvdG8z", [file_fsutil]);
+  fileDesc("Cg5maWxlc3luYy5wcm90bxIQbW9ieS5maWxlc3luYy52MSIcCgxCeXRlc01lc3NhZ2USDAoEZGF0YRgBIAEoDDJGCghGaWxlU3luYxI6CghEaWZmQ29weRIULmZzdXRpbC50eXBlcy5QYWNrZXQaFC5mc3V0aWwudHlwZXMuUGFja2V0KAEwATJaCghGaWxlU2VuZBJOCghEaWZmQ29weRIeLm1vYnkuZmlsZXN5bmMudjEuQnl0ZXNNZXNzYWdlGh4ubW9ieS5maWxlc3luYy52MS5CeXRlc01lc3NhZ2UoATABYgZwcm90bzM", [file_fsutil]);
+
+/**
+ * @generated from message moby.filesync.v1.BytesMessage
+ */
+export type BytesMessage = Message<"moby.filesync.v1.BytesMessage"> & {
+  /**
+   * @generated from field: bytes data = 1;
+   */
+  data: Uint8Array;
+};
+
+/**
+ * Describes the message moby.filesync.v1.BytesMessage.
+ * Use `create(BytesMessageSchema)` to create a new message.
+ */
+export const BytesMessageSchema: GenMessage<BytesMessage> = /*@__PURE__*/
+  messageDesc(file_filesync, 0);
 
 /**
  * @generated from service moby.filesync.v1.FileSync
@@ -29,4 +47,21 @@ export const FileSync: GenService<{
   },
 }> = /*@__PURE__*/
   serviceDesc(file_filesync, 0);
+
+/**
+ * What an exporter writes, as one file.
+ *
+ * @generated from service moby.filesync.v1.FileSend
+ */
+export const FileSend: GenService<{
+  /**
+   * @generated from rpc moby.filesync.v1.FileSend.DiffCopy
+   */
+  diffCopy: {
+    methodKind: "bidi_streaming";
+    input: typeof BytesMessageSchema;
+    output: typeof BytesMessageSchema;
+  },
+}> = /*@__PURE__*/
+  serviceDesc(file_filesync, 1);
 
