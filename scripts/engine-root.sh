@@ -53,5 +53,9 @@ run_in_root() {
     mkdir --parents "$root$folder"
     mount --rbind "$folder" "$root$folder"
   done
-  exec chroot "$root" "$@"
+  # Not chroot alone: what enters the namespace of a container would begin at the machine's own root.
+  cd "$root"
+  pivot_root . mnt
+  # shellcheck disable=SC2016  # the inner shell's
+  exec chroot . /bin/sh -euc 'umount --lazy /mnt; exec "$@"' sh "$@"
 }

@@ -10,8 +10,8 @@ import type { Digest, FindCredentials, ImageFacts, RegistryCredentials } from '.
 import { registryOf, splitReference } from './reference.js'
 import { call, isConnectionError, statusOf, unreachable } from './unreachable.js'
 
-/** What the engine says of an image's configuration: any of it may be missing or null. */
-interface ImageConfig {
+/** An image's configuration: any of it may be missing or null. */
+export interface ImageConfig {
   readonly User?: string | null
   readonly Env?: string[] | null
   readonly Shell?: string[] | null
@@ -25,10 +25,26 @@ interface ImageConfig {
 export async function inspectImage(docker: Docker, reference: string): Promise<ImageFacts | null> {
   const image = await orNull(docker.getImage(reference).inspect())
   if (image === null) return null
-  const config = image.Config as ImageConfig
-  return {
+  return factsOf({
     id: image.Id as Digest,
     tags: ((image.RepoTags as string[] | null) ?? []).filter((tag) => !tag.startsWith('<none>')),
+    config: image.Config as ImageConfig,
+    layers: (image.RootFS.Layers ?? []) as Digest[],
+    os: image.Os,
+    architecture: image.Architecture,
+    sizeBytes: image.Size,
+  })
+}
+
+/** Facts with everything that a configuration leaves out. */
+export function factsOf({
+  config,
+  ...rest
+}: Pick<ImageFacts, 'id' | 'tags' | 'layers' | 'os' | 'architecture' | 'sizeBytes'> & {
+  readonly config: ImageConfig
+}): ImageFacts {
+  return {
+    ...rest,
     user: config.User ?? '',
     env: config.Env ?? [],
     shell: config.Shell ?? [],
@@ -36,10 +52,6 @@ export async function inspectImage(docker: Docker, reference: string): Promise<I
     entrypoint: list(config.Entrypoint),
     command: list(config.Cmd),
     onBuild: config.OnBuild ?? [],
-    layers: (image.RootFS.Layers ?? []) as Digest[],
-    os: image.Os,
-    architecture: image.Architecture,
-    sizeBytes: image.Size,
   }
 }
 
