@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak bench build engine base-images stop clean
+.PHONY: help demo test test-engines soak bench build engine base-images stop clean
 
 bin := node_modules/.bin
 # For recipes that need the engine: finds or starts it and exports DOCKER_HOST.
@@ -24,6 +24,9 @@ test: base-images ## lint, types, build, unit and engine tests
 	@$(MAKE) --no-print-directory build
 	@$(use_engine); $(bin)/vitest run
 
+test-engines: node_modules/.package-lock.json ## the engine suite on every engine that Debian has, and a matrix
+	@scripts/engines.sh test
+
 soak: ## the same with the long forms of the tests
 	@TRACELESS_SOAK=1 $(MAKE) --no-print-directory test
 
@@ -42,8 +45,9 @@ engine: ## finds or starts a Docker engine, prints DOCKER_HOST=…
 base-images: node_modules/.package-lock.json ## makes traceless-base:* in the engine
 	@scripts/base-image.sh
 
-stop: ## stops the engine that was started here
+stop: ## stops the engines that were started here
 	@scripts/engine.sh stop
+	@scripts/engines.sh stop
 
 clean: stop ## stops that engine, removes its data and everything that was made
 	@rm -rf dist .engine .cache coverage

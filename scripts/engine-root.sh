@@ -3,7 +3,7 @@
 # debian.sh. They are kept in .cache/engines and shared by every engine that runs from them.
 
 # Debian sid's archive is signed for a week only, and a snapshot of it is older than that.
-declare -A suite_options=([trixie]='' [sid]='--aptopt=Acquire::Check-Valid-Until "false"')
+declare -A suite_options=([bookworm]='' [trixie]='' [sid]='--aptopt=Acquire::Check-Valid-Until "false"')
 root_packages=docker.io,iptables,ca-certificates
 
 # Prints the root folder of a suite; makes it first where there is none.

@@ -8,7 +8,7 @@
 # is installed and started with its own data folder (.engine, or $TRACELESS_ENGINE_DIR), its own socket, no bridge and no
 # packet filter rules. It outlives this script and is found again by the next run.
 #
-# TRACELESS_ENGINE_SUITE=trixie|sid asks for the engine of another Debian release instead, whatever else answers, and
+# TRACELESS_ENGINE_SUITE=bookworm|trixie|sid asks for the engine of another Debian release instead, whatever else answers, and
 # TRACELESS_ENGINE_STORE=containerd for its containerd image store. scripts/engines.sh runs all of them side by side.
 set -euo pipefail
 

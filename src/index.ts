@@ -35,7 +35,8 @@ export type { RetiredMounts } from './builder/refusal.js'
 export type { Report, ReportFinding, ReportLayer, ReportUnread, Verdict } from './builder/report.js'
 export { proveImage, scanImage, type ScanRequest, type ScanSubject } from './builder/scan-image.js'
 
-export { openEngine } from './docker/docker-engine.js'
+export { openBuilder } from './docker/buildkit-engine.js'
+export { openEngine, type EngineOptions } from './docker/docker-engine.js'
 export { dockerCredentials } from './docker/credentials.js'
 export type { Engine, EngineInfo, ImageFacts, SecretSession } from './docker/engine.js'
 

@@ -32,6 +32,8 @@ export interface App {
   store(): Promise<Store>
   /** What sets and lists secrets, here or on the server. */
   admin(): Promise<SecretAdmin>
+  /** Means that BuildKit daemon for builds, instead of the engine. */
+  useBuilder(place: BuilderPlace): void
   engine(): Promise<Engine>
   /** What builds, here or on the server. */
   builder(remote?: RemoteBuilding): Promise<Builder>
@@ -39,6 +41,14 @@ export interface App {
   builds(): Promise<RemoteBuilds>
   /** Closes what was opened. */
   close(): Promise<void>
+}
+
+/** Where a BuildKit daemon is. */
+export interface BuilderPlace {
+  /** As in `BUILDKIT_HOST`. */
+  readonly address: string
+  /** Folder with `ca.pem`, `cert.pem` and `key.pem`; empty text for none. */
+  readonly tlsFolder: string
 }
 
 /** What only a server is told of a build. */
@@ -52,6 +62,8 @@ export interface RemoteBuilding {
 export function createApp(io: Io): App {
   let store: Promise<Store> | undefined
   let engine: Promise<Engine> | undefined
+  let daemon: Promise<Engine> | undefined
+  let place: BuilderPlace | undefined
   let server: Promise<MeantServer> | undefined
   let address = io.env['TRACELESS_SERVER'] ?? ''
   let database: string | undefined
@@ -61,6 +73,7 @@ export function createApp(io: Io): App {
     standIns: new Set(),
     status: 0,
     useServer: (text) => (address = text),
+    useBuilder: (chosen) => (place = chosen),
     useDatabase(url) {
       database = url
       address = ''
@@ -84,6 +97,7 @@ export function createApp(io: Io): App {
         openEngine(undefined, { variables: io.env }),
       )),
     async builder(remote = {}) {
+      const chosen = place
       if (app.isRemote) {
         const { remoteBuilder } = await import('../remote/builder.js')
         return remoteBuilder({ ...(await meant()), builds: await app.builds(), ...remote })
@@ -100,7 +114,7 @@ export function createApp(io: Io): App {
         verdicts: open.verdicts,
         retired: open.retired,
         keeping: open.keeping,
-        engine: () => app.engine(),
+        engine: () => (chosen === undefined ? app.engine() : (daemon ??= openDaemon(chosen))),
         credentials: dockerCredentials(io.env),
       })
     },
@@ -110,17 +124,24 @@ export function createApp(io: Io): App {
       return remoteBuilds(connection)
     },
     async close() {
-      const [opened, connected, spoken] = await Promise.all([
+      const [opened, connected, started, spoken] = await Promise.all([
         settled(store),
         settled(engine),
+        settled(daemon),
         settled(server),
       ])
       connected?.close()
+      started?.close()
       spoken?.connection[Symbol.dispose]()
       await opened?.close()
     },
   }
   return app
+}
+
+const openDaemon = async (place: BuilderPlace): Promise<Engine> => {
+  const { openBuilder } = await import('../docker/buildkit-engine.js')
+  return openBuilder(place)
 }
 
 /** What was opened, `undefined` for what was not or failed to. */

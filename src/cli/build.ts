@@ -63,6 +63,8 @@ interface BuildFlags {
   readonly allow?: readonly string[]
   readonly strict?: boolean
   readonly checkOnly?: boolean
+  readonly builder?: string
+  readonly builderTls?: string
   readonly push?: boolean
   readonly pushCredentials?: string
   readonly output?: string
@@ -165,6 +167,11 @@ export const addBuild: AddCommand = (parent, app) => {
     )
     .option('--strict', 'refuse also what is unread in the base image, or inherited from it')
     .option('--check-only', 'check the request and stop before anything is built')
+    .option(
+      '--builder <address>',
+      'BuildKit daemon that builds: tcp://host:port, unix:///path (BUILDKIT_HOST)',
+    )
+    .option('--builder-tls <folder>', 'ca.pem, cert.pem and key.pem for it (BUILDKIT_TLS_DIR)')
     .option('--push', 'push the image to the registries of its names, after the proof')
     .option(
       '--push-credentials <name>',
@@ -185,6 +192,9 @@ export const addBuild: AddCommand = (parent, app) => {
       const metadataFile = await resultFile(flags.metadataFile, '--metadata-file', io)
       using secrets = await readSecretOptions(flags.secret ?? [], io)
       const request = await requestOf(context, flags, { io, secrets })
+      const address = flags.builder ?? io.env['BUILDKIT_HOST'] ?? ''
+      if (address !== '')
+        app.useBuilder({ address, tlsFolder: flags.builderTls ?? io.env['BUILDKIT_TLS_DIR'] ?? '' })
       const builder = await app.builder({
         pushCredentials: flags.pushCredentials,
         onSubmitted: (build) => tellSubmitted(build, flags, io),

@@ -74,7 +74,7 @@ export function openSsh({ user, host, port, socket }: SshPlace): Duplex {
   })
   child.once('error', (cause) => connection.destroy(sshFault(host, 'There is no program "ssh" here', cause)))
   child.once('close', (status) => {
-    if (status === 0 || connection.destroyed) connection.destroy()
+    if (status === 0) connection.push(null)
     else connection.destroy(sshFault(host, whatFailed(status), undefined))
   })
   return connection
@@ -110,8 +110,7 @@ class SshConnection extends Duplex {
     output.on('data', (chunk) => {
       if (!this.push(chunk)) output.pause()
     })
-    output.on('end', () => this.push(null))
-    // The end of the process tells why.
+    // The end of the process tells whether this is an end or a failure.
     output.on('error', () => undefined)
     input.on('error', () => undefined)
   }

@@ -96,9 +96,13 @@ async function hijack(
         statusCodes: { 101: true, 200: true, 400: 'refused', 404: 'not found', 500: 'server error' },
       },
       (error: unknown, socket: unknown) => {
-        if (error === null || error === undefined) resolve(socket as Duplex)
+        if (error === null || error === undefined) resolve(upgraded(socket as Duplex))
         else reject(unreachable(error))
       },
     )
   })
 }
+
+/** Node takes no HTTP/2 from a TLS connection for which HTTP/1.1 was agreed, though that has ended here. */
+const upgraded = (socket: Duplex): Duplex =>
+  'alpnProtocol' in socket ? Object.defineProperty(socket, 'alpnProtocol', { value: 'h2' }) : socket
