@@ -57,7 +57,7 @@ describe('B10: imageContent', () => {
   it.for([
     [
       'a layer is another one',
-      { ...oci, [pathOf(digestOf(LAYER))]: 'another layer of a test' },
+      { ...oci, [pathOf(digestOf(LAYER))]: 'the layer of that test' },
       digestOf(MANIFEST),
     ],
     [
