@@ -19,6 +19,7 @@ import { openSession, secretsOnly } from './session.js'
 import { spool } from './spool.js'
 import { solve } from './solve.js'
 import { doorFor, engineTransport, type Door } from './transport.js'
+import { answers, watchEngine } from './watch.js'
 
 /** Where the exporter tells what the engine calls an image. The first that is there counts: 20.10 has the last one only. */
 const ID_KEYS = {
@@ -32,6 +33,8 @@ export interface EngineOptions {
   readonly variables?: Variables
   /** The door to its BuildKit. Default: the one for its API version. */
   readonly door?: Door
+  /** How long it may be silent before it counts as gone, in milliseconds. Default: a minute. */
+  readonly silentMs?: number
 }
 
 /**
@@ -42,7 +45,7 @@ export interface EngineOptions {
  */
 export async function openEngine(
   host?: string,
-  { variables = {}, door }: EngineOptions = {},
+  { variables = {}, door, silentMs }: EngineOptions = {},
 ): Promise<Engine> {
   const address = await engineAddress(host, variables)
   const connection = await connect(address)
@@ -52,6 +55,8 @@ export async function openEngine(
     info,
     keepsImages: true,
     containers: engineContainers(docker, hasBridge),
+    watch: (signal) => watchEngine(transport, signal, silentMs),
+    answers: (withinMs) => answers(transport, withinMs),
     inspect: (reference) => inspectImage(docker, reference),
     pull: (reference, options) => pullImage(docker, reference, options),
     build: (input, signal) =>
