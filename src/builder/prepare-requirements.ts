@@ -194,7 +194,6 @@ async function assemble(
     targets: written.targets,
     commitsStage: written.commitsStage,
     labels,
-    namedContexts: new Map(),
     secretCommands: written.steps.map(({ command }) => command),
     caches: [],
     doubts: [],

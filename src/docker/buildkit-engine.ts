@@ -25,6 +25,7 @@ import { solve } from './solve.js'
 import { spool, type Spool } from './spool.js'
 import { http2Transport, type BuildKitTransport } from './transport.js'
 import { unreachable } from './unreachable.js'
+import { answers, watchEngine } from './watch.js'
 
 /** Header by which an exporter tells the image that it sends: https://github.com/moby/buildkit/blob/master/session/filesync/filesync.go */
 const DIGEST_HEADER = 'exporter-md-containerimage.digest'
@@ -61,6 +62,8 @@ export async function openBuilder(place: {
     info,
     keepsImages: false,
     containers: { create: () => Promise.reject(unsupported('runs no containers')) },
+    watch: (signal) => watchEngine(transport, signal),
+    answers: (withinMs) => answers(transport, withinMs),
     inspect: async (reference) => Promise.resolve(bases.get(reference)?.facts ?? null),
     async pull(reference, options) {
       bases.set(reference, await remoteImage(reference, { ...options, info }))
