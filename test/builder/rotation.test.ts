@@ -103,6 +103,7 @@ class World {
         storage: 'overlay2',
       } as Engine['info'],
       keepsImages: true,
+      readFile: unused,
       containers: new Proxy({} as Engine['containers'], { get: unused }),
       watch: async (signal) => ({
         signal,
