@@ -6,7 +6,8 @@
  * @packageDocumentation
  */
 
-import type { Digest, Engine, FindCredentials, ImageFacts } from '../docker/engine.js'
+import type { Digest, Engine, EngineWatch, FindCredentials, ImageFacts } from '../docker/engine.js'
+import { endedBy, guardedEngine } from '../docker/guard.js'
 import { Fault, faultOf } from '../errors.js'
 import { needlesFor, SEARCHED_BYTES, type NeedleSet } from '../leak/needles.js'
 import type { VerdictStore } from '../leak/verdicts.js'
@@ -26,7 +27,7 @@ import { shortNames } from './prove.js'
 import { proveBuild } from './prove-build.js'
 import { giveArchive, nameImage, pushImage, requireDestination, type Pushed } from './publish.js'
 import { recordUse } from './record-use.js'
-import { forget, forgetUnread, refusal, usedMounts, type RetiredMounts } from './refusal.js'
+import { forget, isRefusal, leaveNothing, refusal, usedMounts, type RetiredMounts } from './refusal.js'
 import type { Report } from './report.js'
 import { checkOptions, type BuildRequest, type CheckedOptions } from './request.js'
 import { keepingProblems, takeTurn } from './rotation.js'
@@ -105,7 +106,13 @@ export function createBuilder(parts: BuilderParts): Builder {
         if (all.length > 0) throw faultOf(all)
         if (options.checkOnly) return null
         using stop = stopAt(options.timeoutMs, signal)
+        const engine = await endedBy(stop.signal, parts.engine())
+        using watch = await engine.watch(stop.signal)
         return await buildPrepared({
+          engine: guardedEngine(engine, watch.signal),
+          bare: engine,
+          watch,
+          stop: stop.signal,
           parts,
           prepared,
           options,
@@ -113,7 +120,7 @@ export function createBuilder(parts: BuilderParts): Builder {
           onEvent,
           beforeNaming,
           memory,
-          signal: stop.signal,
+          signal: watch.signal,
         })
       } finally {
         for (const value of prepared.given.values()) value[Symbol.dispose]()
@@ -123,6 +130,13 @@ export function createBuilder(parts: BuilderParts): Builder {
 }
 
 interface Job {
+  /** Whose answers end with the signal. */
+  readonly engine: Engine
+  /** The same for what is done after the signal was aborted. */
+  readonly bare: Engine
+  readonly watch: EngineWatch
+  /** Aborted by the caller or the time limit, and not by the engine's end. */
+  readonly stop: AbortSignal
   readonly parts: BuilderParts
   readonly prepared: PreparedBuild
   readonly options: CheckedOptions
@@ -134,8 +148,7 @@ interface Job {
 }
 
 async function buildPrepared(job: Job): Promise<BuildResult> {
-  const { parts, prepared, options, scope, onEvent, signal } = job
-  const engine = await parts.engine()
+  const { engine, parts, prepared, options, scope, onEvent, signal } = job
   const gated = gateProblems(prepared.needs, engine.info)
   if (gated.length > 0) throw faultOf(gated)
   requireDestination(engine, options)
@@ -174,7 +187,6 @@ async function buildPrepared(job: Job): Promise<BuildResult> {
     }
     return await run({
       ...job,
-      engine,
       images,
       held,
       searched,
@@ -253,7 +265,6 @@ function sharedInput(
 }
 
 interface Running extends Job {
-  readonly engine: Engine
   readonly images: ReadonlyMap<string, ImageFacts>
   readonly held: readonly HeldSecret[]
   /** What is held and long enough to be searched for, earlier versions too. */
@@ -311,12 +322,11 @@ async function run(running: Running): Promise<BuildResult> {
       )
       // First the one thing that keeps later builds from it, whatever becomes of the engine.
       await parts.retired.add(usedMounts(assembled))
-      for (const image of made) await engine.removeUntagged(image)
-      await forget(engine, { assembled, leaky, since: events.startedAt })
+      await forget(engine, { images: made, assembled, leaky, since: events.startedAt })
       throw refused
     }
     signal.throwIfAborted()
-    const place = { engine, options, credentials: parts.credentials, onEvent, signal }
+    const place = { engine, watch: running.watch, options, credentials: parts.credentials, onEvent, signal }
     await running.beforeNaming()
     await giveArchive(image, place)
     // Before the name: an image that nobody can trace back to its secrets must not be there.
@@ -331,10 +341,16 @@ async function run(running: Running): Promise<BuildResult> {
     const pushed = options.push ? await pushImage(image, place) : []
     return { id, image, tags: options.tags, pushed, report, delivery: assembled.delivery }
   } catch (error) {
-    signal.throwIfAborted()
+    // What was found stays true, also where the engine went away afterwards.
+    if (!isRefusal(error)) signal.throwIfAborted()
     throw buildFailure(error, events, assembled)
   } finally {
-    for (const image of made) if (image !== named) await engine.removeUntagged(image)
-    if (signal.aborted && named === undefined && !allReused) await forgetUnread(engine, assembled)
+    const rest = made.filter((image) => image !== named)
+    const isUnread = signal.aborted && named === undefined && !allReused
+    await leaveNothing(running.bare, {
+      images: rest,
+      unread: isUnread ? assembled : undefined,
+      stopped: running.stop.aborted,
+    })
   }
 }

@@ -5,7 +5,7 @@
  * @packageDocumentation
  */
 
-import type { Digest, Engine, FindCredentials } from '../docker/engine.js'
+import type { Digest, Engine, EngineWatch, FindCredentials } from '../docker/engine.js'
 import { Fault } from '../errors.js'
 import type { Listener } from './events.js'
 import type { CheckedOptions } from './request.js'
@@ -20,6 +20,7 @@ export interface Pushed {
 /** From where, and to where. */
 export interface Place {
   readonly engine: Engine
+  readonly watch: EngineWatch
   readonly options: CheckedOptions
   readonly credentials: FindCredentials
   readonly onEvent: Listener
@@ -46,9 +47,14 @@ export async function giveArchive(image: Digest, { engine, options, onEvent, sig
 }
 
 /** Names the image on the engine. */
-export async function nameImage(image: Digest, { engine, options, onEvent }: Place): Promise<void> {
+export async function nameImage(image: Digest, { engine, watch, options, onEvent }: Place): Promise<void> {
   onEvent({ type: 'phase', phase: 'tag' })
-  for (const tag of options.tags) await engine.tag(image, tag)
+  for (const tag of options.tags) {
+    // One that stands in the place of the engine that was asked till now was asked nothing; and one that is frozen would
+    // do what it is told when it wakes up, though the build is long over.
+    await watch.ask()
+    await engine.tag(image, tag)
+  }
 }
 
 /**

@@ -4,7 +4,8 @@
  * @packageDocumentation
  */
 
-import type { Engine } from '../docker/engine.js'
+import type { Digest, Engine } from '../docker/engine.js'
+import { guardedEngine } from '../docker/guard.js'
 import { Fault } from '../errors.js'
 import { cacheRecord, type ReadableCache } from './cache-mounts.js'
 import type { AssembledBuild } from './prepared.js'
@@ -67,17 +68,23 @@ export function placeText({ secret, form, stage, layer, path, inner, where }: Re
 export const usedMounts = ({ secretSteps }: AssembledBuild): readonly string[] =>
   secretSteps.filter(({ used }) => used.length > 0).map(({ id }) => id)
 
+/** Whether an error is what {@link refusal} gives. */
+export const isRefusal = (error: unknown): boolean =>
+  error instanceof Fault && (error.code === 'LEAK_FOUND' || error.code === 'NOT_PROVEN')
+
 /**
- * Drops the steps of a refused build from the engine's cache. The ids of their mounts were retired before, so that a
+ * Removes a refused image and drops its steps from the engine's cache. The ids of their mounts were retired before, so that a
  * record which cannot be dropped is never asked for again.
  */
 export async function forget(
   engine: Engine,
   {
+    images,
     assembled,
     leaky,
     since,
   }: {
+    readonly images: readonly Digest[]
     readonly assembled: AssembledBuild
     /** Cache mounts that hold a value. */
     readonly leaky: readonly ReadableCache[]
@@ -86,7 +93,10 @@ export async function forget(
   },
 ): Promise<void> {
   const commands = [...assembled.secretCommands, ...leaky.map(cacheRecord)]
-  await engine.dropRecords({ commands, since }, AbortSignal.timeout(FORGET_MS))
+  await whileThere(async () => {
+    for (const image of images) await engine.removeUntagged(image)
+    await engine.dropRecords({ commands, since }, AbortSignal.timeout(FORGET_MS))
+  })
 }
 
 /** How long the records of a stopped build are waited for, in milliseconds: the engine lets go of them when it notices. */
@@ -95,11 +105,53 @@ const LET_GO_MS = 2_000
 /** Pause between two looks, in milliseconds. */
 const PAUSE_MS = 50
 
+/** How long an engine may take to say that it is there before its rest is left to it, in milliseconds. */
+const THERE_MS = { failed: 5_000, stopped: 1_000 }
+
+/**
+ * Removes what is left of a build that ended: images without a name and, of one that was stopped, steps that ran with a
+ * secret and were never read. An engine that does not answer keeps what it has; whoever meets that again reads it
+ * before it gets a name.
+ *
+ * @param rest - `unread`: the build, where its steps were not read; `stopped`: whether somebody waits for the end.
+ */
+export async function leaveNothing(
+  engine: Engine,
+  {
+    images,
+    unread,
+    stopped,
+  }: {
+    readonly images: readonly Digest[]
+    readonly unread: AssembledBuild | undefined
+    readonly stopped: boolean
+  },
+): Promise<void> {
+  if (images.length === 0 && unread === undefined) return
+  if (!(await engine.answers(stopped ? THERE_MS.stopped : THERE_MS.failed))) return
+  const guarded = guardedEngine(engine, AbortSignal.timeout(FORGET_MS))
+  await whileThere(async () => {
+    for (const image of images) await guarded.removeUntagged(image)
+    if (unread !== undefined) await forgetUnread(guarded, unread)
+  })
+}
+
+/** Does what makes no difference any more once the engine is gone. */
+async function whileThere(work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    const isGone = error instanceof Fault && error.code === 'ENGINE_UNREACHABLE'
+    const isLate = error instanceof DOMException && error.name === 'TimeoutError'
+    if (!isGone && !isLate) throw error
+  }
+}
+
 /**
  * Drops what a build that was stopped left in the engine's cache: steps that ran with a secret and were never read. Their
  * ids stay in use, because nobody saw a leak.
  */
-export async function forgetUnread(engine: Engine, { secretCommands }: AssembledBuild): Promise<void> {
+async function forgetUnread(engine: Engine, { secretCommands }: AssembledBuild): Promise<void> {
   if (secretCommands.length === 0) return
   const signal = AbortSignal.timeout(FORGET_MS)
   const deadline = performance.now() + LET_GO_MS

@@ -9,6 +9,7 @@
 import type { Command } from 'commander'
 import type { Builder } from '../builder/build.js'
 import type { Engine } from '../docker/engine.js'
+import { endedBy } from '../docker/guard.js'
 import type { RemoteBuild, RemoteBuilds } from '../remote/builds.js'
 import type { SecretAdmin } from '../store/admin.js'
 import type { Store } from '../store/open.js'
@@ -112,7 +113,8 @@ export function createApp(io: Io): App {
     async close() {
       const [opened, connected, spoken] = await Promise.all([
         settled(store),
-        settled(engine),
+        // One that does not answer is not waited for.
+        settled(engine === undefined ? undefined : endedBy(io.signal, engine)),
         settled(server),
       ])
       connected?.close()

@@ -13,6 +13,9 @@ import { printFailure } from './print.js'
 import { runProgram } from './run-program.js'
 import { Signals } from './signals.js'
 
+/** How long what is open after a failure may take to close, in milliseconds. */
+const LINGER_MS = 250
+
 /** Runs the program and sets the exit status. */
 export async function startProcess(argv: readonly string[], create: (app: App) => Command): Promise<void> {
   const env = { ...process.env }
@@ -25,7 +28,10 @@ export async function startProcess(argv: readonly string[], create: (app: App) =
   process.on('uncaughtException', fail)
   process.on('unhandledRejection', fail)
   process.stdout.on('error', () => process.exit(0))
-  process.exitCode = await runProgram(argv, io, create)
+  const status = await runProgram(argv, io, create)
+  process.exitCode = status
+  // A connection to an engine that is frozen would keep a program that failed for as long as it likes.
+  if (status !== 0) setTimeout(() => process.exit(status), LINGER_MS).unref()
 }
 
 /**

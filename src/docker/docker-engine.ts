@@ -18,6 +18,13 @@ import { openSession, secretsOnly } from './session.js'
 import { spool } from './spool.js'
 import { solve } from './solve.js'
 import { hijackTransport } from './transport.js'
+import { answers, watchEngine } from './watch.js'
+
+/** How an engine is asked. */
+export interface EngineOptions {
+  /** How long it may be silent before it counts as gone, in milliseconds. Default: a minute. */
+  readonly silentMs?: number
+}
 
 /**
  * Connects to a Docker engine.
@@ -25,13 +32,15 @@ import { hijackTransport } from './transport.js'
  * @param host - as in `DOCKER_HOST`; default: the local socket.
  * @throws {@link Fault} `ENGINE_UNREACHABLE`, `ENGINE_UNSUPPORTED`, `REQUEST_INVALID`.
  */
-export async function openEngine(host?: string): Promise<Engine> {
+export async function openEngine(host?: string, { silentMs }: EngineOptions = {}): Promise<Engine> {
   const { docker, info, hasBridge } = await connect(host)
   const transport = hijackTransport(docker)
   return {
     info,
     keepsImages: true,
     containers: engineContainers(docker, hasBridge),
+    watch: (signal) => watchEngine(transport, signal, silentMs),
+    answers: (withinMs) => answers(transport, withinMs),
     inspect: (reference) => inspectImage(docker, reference),
     pull: (reference, options) => pullImage(docker, reference, options),
     build: (input, signal) =>

@@ -202,6 +202,17 @@ export interface PushOptions {
   readonly signal: AbortSignal
 }
 
+/** A watch over an engine. Dispose it with what it was for. */
+export interface EngineWatch extends Disposable {
+  /**
+   * Aborted with a {@link Fault} `ENGINE_UNREACHABLE` when the engine went away, was started anew, or is silent for a
+   * minute, and with the reason of the signal the watch was begun with.
+   */
+  readonly signal: AbortSignal
+  /** Makes sure that the engine is there now and was there all the time. @throws what {@link signal} is aborted with. */
+  ask(): Promise<void>
+}
+
 /** A Docker engine. */
 export interface Engine {
   readonly info: EngineInfo
@@ -212,6 +223,10 @@ export interface Engine {
   readonly keepsImages: boolean
   /** Makes and runs containers. */
   readonly containers: Containers
+  /** Begins to watch that the engine is there. */
+  watch(signal: AbortSignal): Promise<EngineWatch>
+  /** Whether it answers within that time, in milliseconds. */
+  answers(withinMs: number): Promise<boolean>
   /** The image of that name or digest, `null` where the engine does not hold it. */
   inspect(reference: string, signal?: AbortSignal): Promise<ImageFacts | null>
   /** @throws {@link Fault} `BASE_UNSUITABLE` when no registry gives it. */

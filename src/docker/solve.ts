@@ -40,6 +40,7 @@ export async function* solve(
   signal.addEventListener('abort', onAbort, { once: true })
   let uploadError: { readonly error: unknown } | undefined
   using control = await openControl(transport)
+  const link = { lost: false }
   using session = await openSession(transport, {
     mounts: input.mounts,
     ...(input.withheld === undefined ? {} : { withheld: input.withheld }),
@@ -53,6 +54,7 @@ export async function* solve(
       stop.abort(error)
     },
   })
+  void session.closed.then(() => (link.lost = true))
   const traces = new Traces(input.targets.length)
   const work = solveAll({ control, session, input, traces, queue, signal: stop.signal })
   try {
@@ -62,7 +64,8 @@ export async function* solve(
   } catch (error) {
     if (uploadError !== undefined) throw uploadError.error
     signal.throwIfAborted()
-    throw error instanceof Fault ? error : buildFault(error, control)
+    // Without the session the engine gets neither secrets nor context, and tells of that in words of its own.
+    throw error instanceof Fault && !link.lost ? error : buildFault(error, link.lost ? undefined : control)
   } finally {
     signal.removeEventListener('abort', onAbort)
     // Ends the processes of the build on the engine when the caller stopped listening.
@@ -174,9 +177,9 @@ function hostAttribute(entry: string): string {
 const isDigest = (text: string): text is Digest => /^sha256:[0-9a-f]{64}$/.test(text)
 
 /** The engine's own words become the message: the caller redacts what it shows. */
-function buildFault(error: unknown, control: ControlConnection): Fault {
+function buildFault(error: unknown, control: ControlConnection | undefined): Fault {
   // A connection that breaks cancels its calls, and so does an engine that is told to.
-  if (!(error instanceof ConnectError) || !control.isOpen()) return unreachable(error)
+  if (!(error instanceof ConnectError) || control?.isOpen() !== true) return unreachable(error)
   if (error.code === Code.Unavailable || error.code === Code.Internal) return unreachable(error)
   if (error.code === Code.Canceled) {
     return new Fault('BUILD_FAILED', 'The engine cancelled the build.', { cause: error })

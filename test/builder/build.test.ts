@@ -104,6 +104,12 @@ function engineOf(oddities: Oddities): Asked {
     keepsImages: true,
     push: unused,
     archive: unused,
+    watch: async (signal) => ({
+      signal,
+      ask: async () => void calls.push('ask'),
+      [Symbol.dispose]: () => undefined,
+    }),
+    answers: async () => true,
     containers: new Proxy({} as Engine['containers'], { get: unused }),
     inspect: async () => facts,
     pull: unused,
@@ -247,7 +253,7 @@ describe('a build that is proven clean', () => {
   it('gets its names last, after everything was read and its use was recorded', async () => {
     const ended = await build({})
     expect(ended.fault).toBeUndefined()
-    expect(ended.calls).toEqual(['build', 'parts', 'read', 'usage', 'tag app:1', 'tag app:2'])
+    expect(ended.calls).toEqual(['build', 'parts', 'read', 'usage', 'ask', 'tag app:1', 'ask', 'tag app:2'])
     expect(ended.used).toMatchObject([
       { kind: 'build', environment: 'main', image: IMAGE, used: [{ name: 'TOKEN', version: 'v1' }] },
     ])
