@@ -8,6 +8,7 @@
 import type { Bench } from './bench.js'
 
 const BENCHES: Readonly<Record<string, () => Promise<{ run: () => Promise<Bench> }>>> = {
+  build: () => import('./build.js'),
   redact: () => import('./redact.js'),
   store: () => import('./store.js'),
 }
