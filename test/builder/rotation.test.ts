@@ -103,7 +103,6 @@ class World {
         storage: 'overlay2',
       } as Engine['info'],
       keepsImages: true,
-      readFile: unused,
       containers: new Proxy({} as Engine['containers'], { get: unused }),
       watch: async (signal) => ({
         signal,
@@ -131,6 +130,7 @@ class World {
       pull: unused,
       push: unused,
       archive: unused,
+      readFile: unused,
       serveSecrets: unused,
       recordDescriptions: unused,
       build: (input) => this.#solve(input, (value) => (made = value)),
@@ -266,7 +266,10 @@ describe('B5: keep', () => {
     world.set('v1', 'abc')
     await world.build({ allowUnguarded: ['TOKEN'] })
     world.set('v2', NEW)
-    expect(await world.build(keep)).toMatchObject({ code: 'NOT_PROVEN' })
+    expect(await world.build(keep)).toMatchObject({
+      code: 'NOT_PROVEN',
+      hint: expect.stringContaining('no longer held') as unknown,
+    })
   })
 
   it('B5: takes its turn before anything is read, and gives it back', async () => {
