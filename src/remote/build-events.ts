@@ -65,7 +65,7 @@ export function reportOf(value: unknown): Report {
   textOf(report['verdict'])
   textOf(report['image'])
   for (const list of ['reasons', 'guarded', 'tooShort', 'unguarded']) textsOf(report[list])
-  for (const list of ['findings', 'unread', 'opaque', 'layers', 'allow']) {
+  for (const list of ['findings', 'unread', 'opaque', 'layers', 'steps', 'allow']) {
     if (!Array.isArray(report[list])) throw strangeAnswer()
   }
   return report as unknown as Report

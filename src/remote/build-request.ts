@@ -40,7 +40,8 @@ export interface PackedRequest extends Disposable {
  * @throws {@link Fault} `REQUEST_INVALID`, `REQUIREMENTS_INVALID` with all problems.
  */
 export async function packRequest(request: BuildRequest): Promise<PackedRequest> {
-  checkOptions(request)
+  const { problems } = checkOptions(request)
+  if (problems.length > 0) throw faultOf(problems)
   requireNoKeys(request)
   return isRequirementsRequest(request) ? await packRequirements(request) : await packDockerfile(request)
 }

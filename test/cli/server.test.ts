@@ -25,6 +25,7 @@ const REPORT = {
   guarded: ['A'],
   tooShort: [],
   unguarded: [],
+  steps: [],
   allow: [],
   bytes: 10,
   durationMs: 5,

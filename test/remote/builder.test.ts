@@ -31,6 +31,7 @@ const REPORT = {
   guarded: [],
   tooShort: [],
   unguarded: [],
+  steps: [],
   allow: [],
   bytes: 10,
   durationMs: 5,

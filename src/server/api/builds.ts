@@ -7,7 +7,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { z } from '@hono/zod-openapi'
 import { checkOptions } from '../../builder/request.js'
-import { Fault } from '../../errors.js'
+import { Fault, faultOf } from '../../errors.js'
 import type { BuildEntry, JsonObject } from '../../store/builds.js'
 import type { Caller } from '../caller.js'
 import { endpoint, type Endpoint } from '../endpoint.js'
@@ -158,7 +158,8 @@ async function submitBuild(
 function checkRequest({ request, environment, values = [], context }: Submission): void {
   const { timeoutMs: _time, ...rest } = request
   // The options alone are looked at, and they are of the same shape as the builder's.
-  checkOptions({ ...withoutAbsent(rest), environment, dockerfile: { text: '' } })
+  const { problems } = checkOptions({ ...withoutAbsent(rest), environment, dockerfile: { text: '' } })
+  if (problems.length > 0) throw faultOf(problems)
   if (context !== true && needsContext(request)) {
     throw new Fault('REQUEST_INVALID', 'The build names a file of its context, and no context is to come.')
   }
