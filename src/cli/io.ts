@@ -96,7 +96,7 @@ async function* readUntilAborted(stream: Readable, signal: AbortSignal): AsyncGe
  * @throws {@link Fault} `REQUEST_INVALID` for more than 500 KiB.
  */
 export async function valueFromStdin({ stdin }: Io): Promise<SecretValue> {
-  return new SecretValue(await readAtMost(stdin, MAX_VALUE_BYTES, 'A value holds at most 500 KiB.'))
+  return taken(await readAtMost(stdin, MAX_VALUE_BYTES, 'A value holds at most 500 KiB.'))
 }
 
 /**
@@ -112,11 +112,23 @@ export async function valueFromFile(path: string): Promise<SecretValue> {
   } catch (error) {
     throw new Fault('REQUEST_INVALID', 'The file that should hold a value cannot be read.', { cause: error })
   }
-  if (bytes.length > MAX_VALUE_BYTES) throw new Fault('REQUEST_INVALID', 'A value holds at most 500 KiB.')
-  return new SecretValue(bytes)
+  if (bytes.length <= MAX_VALUE_BYTES) return taken(bytes)
+  bytes.fill(0)
+  throw new Fault('REQUEST_INVALID', 'A value holds at most 500 KiB.')
 }
 
-/** Reads a whole stream. @throws {@link Fault} `REQUEST_INVALID` with `message` for more than `limitBytes`. */
+/** The bytes as a value; they are wiped where they came from. */
+function taken(bytes: Uint8Array): SecretValue {
+  const value = new SecretValue(bytes)
+  bytes.fill(0)
+  return value
+}
+
+/**
+ * Reads a whole stream. What comes through here may be a value: the pieces are wiped, and the caller wipes the whole.
+ *
+ * @throws {@link Fault} `REQUEST_INVALID` with `message` for more than `limitBytes`.
+ */
 export async function readAtMost(
   source: AsyncIterable<Uint8Array>,
   limitBytes: number,
@@ -124,10 +136,21 @@ export async function readAtMost(
 ): Promise<Uint8Array> {
   const chunks: Uint8Array[] = []
   let size = 0
-  for await (const chunk of source) {
-    size += chunk.length
-    if (size > limitBytes) throw new Fault('REQUEST_INVALID', message)
-    chunks.push(chunk)
+  try {
+    for await (const chunk of source) {
+      chunks.push(chunk)
+      size += chunk.length
+      if (size > limitBytes) throw new Fault('REQUEST_INVALID', message)
+    }
+    // A buffer of its own, not a part of the one that Node shares between small ones.
+    const whole = new Uint8Array(new ArrayBuffer(size))
+    let at = 0
+    for (const chunk of chunks) {
+      whole.set(chunk, at)
+      at += chunk.length
+    }
+    return whole
+  } finally {
+    for (const chunk of chunks) chunk.fill(0)
   }
-  return Buffer.concat(chunks)
 }

@@ -32,6 +32,26 @@ export function secretCommands(kind: string, openShell: OpenShell): void {
         expect(await shell.values()).toEqual({ A: value })
       })
 
+      it('S1: wipes what came by standard input, however it came, once it is set or refused', async () => {
+        await using shell = await openShell()
+        for (const [words, status] of [
+          [['secrets', 'set', 'A=-'], 0],
+          [['secrets', 'import'], 2],
+          [['secrets', 'import', '--from-json'], 2],
+        ] as const) {
+          const chunks = [Buffer.from('one'), Buffer.from(''), Buffer.from('two')]
+          expect(await shell.run(words, { stdin: chunks }), words.join(' ')).toMatchObject({ status })
+          expect(
+            Buffer.concat(chunks).every((byte) => byte === 0),
+            words.join(' '),
+          ).toBe(true)
+        }
+        expect(await shell.values()).toEqual({ A: 'onetwo' })
+        const large = [Buffer.alloc(MAX_VALUE_BYTES, 'x'), Buffer.from('x')]
+        expect(await shell.run(['secrets', 'set', 'A=-'], { stdin: large })).toMatchObject({ status: 2 })
+        expect(Buffer.concat(large).every((byte) => byte === 0)).toBe(true)
+      })
+
       it('S1: keeps any bytes of a file', async () => {
         await using shell = await openShell()
         const bytes = Uint8Array.from({ length: 4096 }, (_, at) => at % 256)

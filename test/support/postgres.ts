@@ -21,6 +21,8 @@ export interface Cluster extends AsyncDisposable {
   createDatabase(): Promise<string>
   /** Stops the server at once, as a power cut would, and starts it again. */
   crash(): Promise<void>
+  /** Everything in a database as `pg_dump` writes it. */
+  dump(url: string): Promise<Buffer>
   /** The folder with the cluster's files. */
   readonly data: string
 }
@@ -63,6 +65,10 @@ export async function startPostgres(): Promise<Cluster> {
         await client.end()
       }
       return `postgres://postgres@127.0.0.1:${port}/${name}`
+    },
+    async dump(url) {
+      const options = { encoding: 'buffer', maxBuffer: 1 << 28 } as const
+      return (await run(join(programs, 'pg_dump'), ['--dbname', url], options)).stdout
     },
     async crash() {
       await stop()
