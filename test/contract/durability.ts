@@ -73,6 +73,10 @@ export async function killRounds({
   for (const task of TASKS)
     expect(acknowledged(task), `${task} did something, seed ${seed}`).toBeGreaterThan(0)
   await using store = await open()
+  const rotated = (await store.admin.history({ max: 100_000 })).filter(
+    ({ action }) => action === 'remove-recipient',
+  )
+  expect(rotated.length, `rotations, seed ${seed}`).toBeGreaterThanOrEqual(acknowledged('rotate'))
   await store.identity.rotate()
   expect(await store.identity.recipients()).toMatchObject([{ ready: true, pinned: true }])
   await agreed(store, 'set')

@@ -1,7 +1,7 @@
 /** A store that is damaged, too new, too old, full or in a place that cannot be written: a clear fault, nothing lost. */
 
-import { chmod, cp, mkdir, readFile, stat, writeFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { cp, mkdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { sql } from 'kysely'
 import { describe, expect, it } from 'vitest'
 import { Fault } from '../../src/errors.js'
@@ -12,62 +12,28 @@ import { migrate, STEPS } from '../../src/store/migrations.js'
 import { openStore, type Store } from '../../src/store/open.js'
 import { postgresFault } from '../../src/store/postgres.js'
 import { openSqlite, sqliteFault } from '../../src/store/sqlite.js'
+import { fixture, formatContract } from '../contract/formats.js'
 import { changes, faultFrom, readAll, temporaryFolder } from '../support/store.js'
 import { storeWorker } from '../support/worker.js'
 
-const FIXTURES = resolve(import.meta.dirname, '../../fixtures/store')
 const MAIN = { environment: 'main' }
 
 const open = (home: string): Promise<Store> => openStore({ home, env: {} })
 
-/** What a fixture holds. */
-interface Content {
-  main: Record<string, string>
-  staging: Record<string, string>
-  group: Record<string, string>
-  staged: Record<string, string>
-}
-
-/** A copy of a fixture; the version control system keeps no modes, so the files get theirs here. */
-async function fixture(format: number, folder: string): Promise<{ home: string; content: Content }> {
-  const home = join(folder, 'home')
-  const from = join(FIXTURES, `format-${format}`)
-  await cp(from, home, { recursive: true })
-  const content = JSON.parse(await readFile(join(home, 'content.json'), 'utf8')) as Content
-  for (const file of ['identity', `stores/${await storeIdOf(home)}/writer`])
-    await chmod(join(home, file), 0o600)
-  return { home, content }
-}
-
-async function storeIdOf(home: string): Promise<string> {
-  const database = await openSqlite(join(home, 'store.db'))
-  const { id } = await database.read((tx) => tx.selectFrom('store').select('id').executeTakeFirstOrThrow())
-  await database.close()
-  return id
-}
+formatContract('SQLite', async (format) => {
+  const folder = await temporaryFolder()
+  const { home, content } = await fixture(format, folder.path)
+  return {
+    home,
+    content,
+    database: undefined,
+    tables: () => openSqlite(join(home, 'store.db')),
+    [Symbol.asyncDispose]: folder[Symbol.asyncDispose],
+  }
+})
 
 describe('formats', () => {
-  it.for(STEPS.map((_, at) => at + 1))(
-    'opens a store of format %i, and it is of the newest afterwards',
-    async (format) => {
-      await using folder = await temporaryFolder()
-      const { home, content } = await fixture(format, folder.path)
-      await using store = await open(home)
-      expect(await readAll(store)).toEqual(content.main)
-      expect(await readAll(store, { environment: 'staging' })).toEqual(content.staging)
-      expect(await readAll(store, { groups: ['db'] })).toEqual({ ...content.main, ...content.group })
-      await store.admin.deploy('main')
-      expect(await readAll(store)).toEqual({ ...content.main, ...content.staged })
-      await store.verdicts.add(['a'])
-      await store.identity.rotate()
-      expect(await readAll(store, {}, ['TOKEN'])).toEqual({ TOKEN: content.staged['TOKEN'] })
-      const tables = await openSqlite(join(home, 'store.db'))
-      expect(await migrate(tables)).toBe(STEPS.length)
-      await tables.close()
-    },
-  )
-
-  it('refuses a store of a later version and leaves it as it is', async () => {
+  it('refuses a store of a later version and leaves its file as it is', async () => {
     await using folder = await temporaryFolder()
     const store = await open(folder.path)
     await store.close()

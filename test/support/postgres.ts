@@ -27,9 +27,13 @@ export interface Cluster extends AsyncDisposable {
   readonly data: string
 }
 
-/** Starts a cluster. The server refuses to run as root, so root runs it as the user `postgres`. */
-export async function startPostgres(): Promise<Cluster> {
-  const folder = await mkdtemp(join(tmpdir(), 'traceless-postgres-'))
+/**
+ * Starts a cluster. The server refuses to run as root, so root runs it as the user `postgres`.
+ *
+ * @param below - where its files are made.
+ */
+export async function startPostgres(below = tmpdir()): Promise<Cluster> {
+  const folder = await mkdtemp(join(below, 'traceless-postgres-'))
   const user = process.getuid?.() === 0 ? await userIds('postgres') : null
   const owner = user ?? {}
   if (user !== null) await chown(folder, user.uid, user.gid)
