@@ -88,7 +88,7 @@ const here = (text: string): string =>
 describe('README', () => {
   it('has blocks that run, one after the other', async () => {
     const runnable = (await blocks()).filter(({ language }) => language === 'sh' || language === 'ts')
-    expect(runnable.map(({ language }) => language)).toEqual(['sh', 'sh', 'sh', 'ts', 'sh'])
+    expect(runnable.map(({ language }) => language)).toEqual(['sh', 'sh', 'sh', 'sh', 'sh', 'ts', 'sh'])
     for (const block of runnable) expect(await run(block), `${block.heading}\n${output}`).toBe(0)
     for (const name of IMAGES) expect(await hasImage(name), name).toBe(true)
     expect(output).not.toContain(token)

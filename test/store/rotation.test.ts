@@ -5,8 +5,12 @@ import { describe, expect, it } from 'vitest'
 import type { Database } from '../../src/store/database.js'
 import { homeAt } from '../../src/store/home.js'
 import { openStore, type Store } from '../../src/store/open.js'
+import { openKeys } from '../../src/store/opening.js'
+import { readPins } from '../../src/store/pins.js'
+import { recordSeal } from '../../src/store/records.js'
 import { identityAdmin, type IdentityAdmin } from '../../src/store/rotation.js'
 import { openSqlite } from '../../src/store/sqlite.js'
+import { secretAdmin } from '../../src/store/store-admin.js'
 import { changes, faultFrom, names, readAll, temporaryFolder } from '../support/store.js'
 
 const MAIN = { environment: 'main' }
@@ -131,6 +135,37 @@ describe('S10: rotation', () => {
     expect((await store.identity.addRecipient(publicKey)).resealed).toBe(1)
     await store.identity.removeRecipient(own?.fingerprint ?? '')
     await faultFrom(readAll(store), 'IDENTITY_INVALID')
+  })
+
+  it('what is set while a recipient joins is sealed to it as well', async () => {
+    await using folder = await temporaryFolder()
+    await using other = await temporaryFolder()
+    await using store = await openStore({ home: folder.path, env: {} })
+    await using second = await openStore({ home: other.path, env: {} })
+    const publicKey = await second.identity.exportPublic()
+    const database = await openSqlite(store.home.database)
+    using opened = await openKeys({ database, storeId: store.id, home: store.home, variables: {} })
+    let looks = 0
+    const admin = secretAdmin({
+      database,
+      records: recordSeal(store.id, opened.keys.record),
+      digestKey: opened.keys.digest,
+      // Asked for when the recipients are known and nothing is sealed yet.
+      async pins() {
+        looks += 1
+        if (looks === 1) await store.identity.addRecipient(publicKey)
+        return (await readPins(store.home, store.id)) ?? { root: '', recipients: [] }
+      },
+      actor: 'tester',
+      now: () => new Date(),
+      changesPerHour: 60,
+    })
+    await admin.set(MAIN, changes({ A: 'between' }))
+    const boxes = await database.read((tx) => tx.selectFrom('sealed').select('key_id').execute())
+    await database.close()
+    expect(boxes).toHaveLength(2)
+    expect(looks).toBe(2)
+    expect(await readAll(store)).toEqual({ A: 'between' })
   })
 
   it('rotates after a forged record was unset, and not before', async () => {
