@@ -221,6 +221,19 @@ describe('places', () => {
     },
   )
 
+  it('waits for the disk with each change, which no killed process shows but a power cut would', async () => {
+    await using folder = await temporaryFolder()
+    const database = await openSqlite(join(folder.path, 'store.db'))
+    const pragma = async (name: string): Promise<unknown> =>
+      (await database.read((tx) => sql<Record<string, unknown>>`pragma ${sql.raw(name)}`.execute(tx))).rows
+    // 2 is FULL: https://www.sqlite.org/pragma.html#pragma_synchronous
+    expect([await pragma('synchronous'), await pragma('journal_mode')]).toEqual([
+      [{ synchronous: 2 }],
+      [{ journal_mode: 'wal' }],
+    ])
+    await database.close()
+  })
+
   it('makes the database for its owner alone', async () => {
     await using folder = await temporaryFolder()
     await using store = await open(folder.path)
