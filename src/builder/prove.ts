@@ -65,7 +65,7 @@ export async function prove(subject: ProofSubject): Promise<Report> {
   const { parts, needles, signal, onProgress } = subject
   const result = await scan(parts, needles, {
     signal,
-    hash: parts.hashed,
+    hash: () => parts.hashed,
     ...(onProgress === undefined ? {} : { onProgress: total(onProgress) }),
   })
   const layouts = parts.layouts()

@@ -40,8 +40,11 @@ export interface ScanOptions {
    * set.
    */
   readonly needlesOf?: ((part: string) => NeedleSet | undefined) | undefined
-  /** Whether layers are hashed for {@link PartRead.sha256}. Hashing takes three times as long as the search itself; the default is not to. */
-  readonly hash?: boolean | undefined
+  /**
+   * Whether a layer is hashed for {@link PartRead.sha256}; asked for each. Hashing takes three times as long as the search
+   * itself; the default is not to.
+   */
+  readonly hash?: (() => boolean) | undefined
   /** Called for every chunk, with the bytes of the part read so far, before decompression. */
   readonly onProgress?: ((progress: { readonly part: string; readonly bytes: number }) => void) | undefined
 }
@@ -76,7 +79,7 @@ export async function scan(
     const bytes = reported(part, options.onProgress)
     read.push(
       part.kind === 'layer'
-        ? await scanLayer(search, { id: part.id, bytes, hash: options.hash ?? false })
+        ? await scanLayer(search, { id: part.id, bytes, hash: options.hash?.() ?? false })
         : await scanDocument(search, { id: part.id, bytes }),
     )
   }
