@@ -54,7 +54,8 @@ export class NeedleSet implements Disposable {
   readonly unmasked: readonly TooShort[]
   readonly #compiled = new Map<object, Disposable>()
 
-  readonly #minimumBytes: number
+  /** Shortest needle of {@link NeedleSet.needles}, in bytes. */
+  readonly minimumBytes: number
 
   constructor(
     names: readonly string[],
@@ -63,7 +64,7 @@ export class NeedleSet implements Disposable {
     tooShort = shorterThan(minimumBytes, all),
   ) {
     this.names = names
-    this.#minimumBytes = minimumBytes
+    this.minimumBytes = minimumBytes
     this.needles = all.filter(({ bytes }) => bytes.length >= minimumBytes)
     this.masked = all.filter(({ bytes }) => bytes.length >= MASKED_BYTES)
     this.tooShort = tooShort
@@ -76,7 +77,7 @@ export class NeedleSet implements Disposable {
     return new NeedleSet(
       this.names.filter((name) => names.has(name)),
       needles.map((needle) => ({ ...needle, bytes: Uint8Array.from(needle.bytes) })),
-      this.#minimumBytes,
+      this.minimumBytes,
       this.tooShort.filter(({ name }) => names.has(name)),
     )
   }
