@@ -46,6 +46,7 @@ export async function run(): Promise<Bench> {
   const every = [...longSet(MANY).patterns, ...short.patterns]
 
   const measure = (corpus: string, file: string, set: PatternSet, names: readonly SearcherName[]): void => {
+    console.error(`measuring ${corpus}, ${set.name}`)
     const prepared = prepare(set)
     const measured = ratesOf(prepared, file, names)
     rates.set(`${corpus} ${set.name}`, measured)
@@ -180,6 +181,7 @@ function same(name: string, ours: readonly string[], theirs: readonly string[]):
 const atMost = (name: string, value: number, bar: number): Bar => ({ name, value, bar, holds: value <= bar })
 
 async function scanFigures(rows: Row[]): Promise<readonly Bar[]> {
+  console.error('measuring whole scans')
   const small = await smallFiles()
   const saved = await savedImage()
   const engine = await fromEngine()

@@ -17,7 +17,7 @@ import { needlesFor, type NeedleSet } from '../../src/leak/needles.js'
 import { scan, type ScanOptions } from '../../src/leak/scan.js'
 import { median } from '../bench.js'
 import { BENCH_FOLDER, PYTHON_TAR, ROOT, SMALL_TAR } from './corpora.js'
-import { Chance } from './needle-sets.js'
+import { Chance, longSet, needleSet } from './needle-sets.js'
 import { READ_BYTES } from './searchers.js'
 
 /** Twenty values in all their forms: what a build of the usual size searches for. */
@@ -74,9 +74,9 @@ async function inTurns<Name extends string>(
   >
 }
 
-/** CPU-seconds for 100,000 small files: the scan, and a tar library that hands each file to the same search. */
+/** CPU-seconds for 100,000 small files and 200 needles: the scan, and a tar library that hands each file to the same search. */
 export async function smallFiles(): Promise<{ scan: number; library: number }> {
-  using needles = usualNeedles()
+  using needles = needleSet(longSet(200))
   return await inTurns(3, {
     scan: () => cpuSecondsOf(() => scan(layerOf(SMALL_TAR), needles)),
     library: () =>
