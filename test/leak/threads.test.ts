@@ -104,6 +104,18 @@ const inOrder = ({ findings, unread, opaque, parts, bytes }: ScanResult): unknow
   bytes,
 })
 
+/** As xxd writes it. */
+const hexDump = (text: string): string =>
+  (text.match(/.{1,16}/g) ?? [])
+    .map((line, at) => {
+      const groups =
+        Buffer.from(line)
+          .toString('hex')
+          .match(/.{1,4}/g) ?? []
+      return `${(at * 16).toString(16).padStart(8, '0')}: ${groups.join(' ').padEnd(39)}  ${line}`
+    })
+    .join('\n')
+
 describe('scan with threads', () => {
   it('gives the same as with one, wherever the tar and the stream are cut', async () => {
     await fc.assert(
@@ -122,6 +134,25 @@ describe('scan with threads', () => {
       ),
       { numRuns: Math.min(runs(10).numRuns, 2000) },
     )
+  })
+
+  it('finds what begins in one piece and ends in the next, and what is told by the line that began before', async () => {
+    const dump = hexDump(`0123${VALUE}`)
+    for (const [text, cut, form] of [
+      [VALUE, 8, 'raw'],
+      [dump, '00000000: 3031 3233 '.length, 'hex-dump'],
+    ] as const) {
+      const lines = Buffer.from(`\n${text.slice(0, cut)}`)
+      const bytes = Buffer.concat([
+        tarEntry({ name: 'first', content: Buffer.concat([Buffer.alloc(1024 - lines.length, '.'), lines]) }),
+        tarEntry({ name: text.slice(cut), content: '' }),
+        END,
+      ])
+      const alone = await scanFor(layer(bytes))
+      expect(alone.findings.map((finding) => finding.form)).toContain(form)
+      // The second header is the last thing that begins in the first chunk, so the tar is cut before it.
+      expect(inOrder(await scanFor(layer(bytes, 1600), { threads }))).toEqual(inOrder(alone))
+    }
   })
 
   it('gives the same of a packed layer, and of one that is damaged', async () => {
