@@ -11,6 +11,7 @@ const BENCHES: Readonly<Record<string, () => Promise<{ run: () => Promise<Bench>
   build: () => import('./build.js'),
   redact: () => import('./redact.js'),
   store: () => import('./store.js'),
+  leak: () => import('./leak.js'),
 }
 
 const [name = '', ...flags] = process.argv.slice(2)

@@ -17,7 +17,12 @@ const installed = Object.keys({ ...manifest.dependencies, ...manifest.optionalDe
 
 await build({
   absWorkingDir: root,
-  entryPoints: ['src/cli/main.ts', 'src/cli/docker-plugin.ts'],
+  entryPoints: {
+    main: 'src/cli/main.ts',
+    'docker-plugin': 'src/cli/docker-plugin.ts',
+    // Threads are started from the folder that the scan is in.
+    'chunks/scan-worker': 'src/leak/parallel/scan-worker.ts',
+  },
   outdir: 'dist/cli',
   chunkNames: 'chunks/[name]-[hash]',
   bundle: true,

@@ -39,8 +39,8 @@ export type BuilderEvent =
   | { readonly type: 'note'; readonly text: string }
   /** Bytes of the context sent so far. */
   | { readonly type: 'upload'; readonly bytes: number }
-  /** Bytes of the image read so far. */
-  | { readonly type: 'proof'; readonly bytes: number }
+  /** Bytes of the image read so far, and how many there are where that is known. */
+  | { readonly type: 'proof'; readonly bytes: number; readonly of?: number }
   /** Comes before the fault where the verdict refuses the image. */
   | { readonly type: 'report'; readonly report: Report }
   | { readonly type: 'built'; readonly image: string; readonly tags: readonly string[] }

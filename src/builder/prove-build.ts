@@ -56,11 +56,12 @@ export async function proveBuild(build: EndedBuild): Promise<Report> {
   const expected = new Map<Digest, string | null>([...caches.images, ...stages.reverse()])
   const scope = { key: build.verdictKey, source: engine.info.id }
   const verdicts = new Verdicts(build.verdicts, scope, build.values)
-  const proven = await provenLayers(engine, [...expected.keys()], verdicts)
+  const missing = await missingIn(engine, { images: [...expected.keys()], verdicts, needles })
+  const proven = new Set([...missing].filter(([, names]) => names.size === 0).map(([layer]) => layer))
   const report = await prove({
     image: built.images[0] ?? '',
     parts: await engine.parts([...expected.keys()], { skip: proven, signal }),
-    proven,
+    missing,
     verdicts,
     expected,
     baseLayers: new Set([...build.images.values()].flatMap(({ layers }) => layers)),
@@ -84,15 +85,24 @@ export async function proveBuild(build: EndedBuild): Promise<Report> {
   return { ...report, commits: await readCommits(engine, built, build) }
 }
 
-/** Layers of these images that need not be read, because they were proven for every value before. */
-async function provenLayers(
+/**
+ * For each layer of these images the names of the values that it was not proven to be free of before. Values without a
+ * needle are not among them: no layer is ever proven to be free of one, and the report says so anyway.
+ */
+async function missingIn(
   engine: Engine,
-  images: readonly Digest[],
-  verdicts: Verdicts,
-): Promise<ReadonlySet<string>> {
+  {
+    images,
+    verdicts,
+    needles,
+  }: { readonly images: readonly Digest[]; readonly verdicts: Verdicts; readonly needles: NeedleSet },
+): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
   const layers = new Set<string>()
   for (const image of images)
     for (const layer of (await engine.inspect(image))?.layers ?? []) layers.add(layer)
+  const searchable = new Set(needles.needles.map(({ secret }) => secret))
   const missing = await verdicts.missing([...layers])
-  return new Set([...layers].filter((layer) => missing.get(layer)?.size === 0))
+  return new Map(
+    [...missing].map(([layer, names]) => [layer, new Set([...names].filter((name) => searchable.has(name)))]),
+  )
 }

@@ -13,6 +13,7 @@ import type { NeedleSet } from '../leak/needles.js'
 import { redactText } from '../leak/redact.js'
 import { scan } from '../leak/scan.js'
 import type { Verdicts } from '../leak/verdicts.js'
+import { NeedlesByLayer } from './needles-by-layer.js'
 import {
   REPORT_VERSION,
   type AllowRule,
@@ -39,8 +40,8 @@ export interface ProofSubject {
   readonly needles: NeedleSet
   /** Turns the engine's words for a step into the user's. Default: as they are. */
   readonly wording?: (text: string) => string
-  /** Layers that were proven for all these values before and need not turn up. */
-  readonly proven?: ReadonlySet<string>
+  /** For layers, by digest, the names that they have yet to be searched for; one with none need not turn up. */
+  readonly missing?: ReadonlyMap<string, ReadonlySet<string>>
   /** Where what is proven now is kept. */
   readonly verdicts?: Verdicts
   /** Names that are not searched for by choice. */
@@ -63,9 +64,11 @@ export interface ProofSubject {
 export async function prove(subject: ProofSubject): Promise<Report> {
   const begun = performance.now()
   const { parts, needles, signal, onProgress } = subject
+  using byLayer = new NeedlesByLayer(needles, subject.missing ?? new Map())
   const result = await scan(parts, needles, {
     signal,
-    hash: parts.hashed,
+    needlesOf: byLayer.of,
+    hash: () => parts.hashed,
     ...(onProgress === undefined ? {} : { onProgress: total(onProgress) }),
   })
   const layouts = parts.layouts()
@@ -206,7 +209,7 @@ class Judge {
       for (const why of unread) row(stage, null, why, false)
       layers.forEach(({ part, digest }, index) => {
         const read = part === null ? undefined : this.#read.get(part)
-        if (read === undefined && this.#subject.proven?.has(digest) !== true) {
+        if (read === undefined && this.#subject.missing?.get(digest)?.size !== 0) {
           row(
             stage,
             index + 1,

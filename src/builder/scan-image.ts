@@ -34,7 +34,8 @@ export interface ScanRequest {
   /** Findings that are accepted. */
   readonly allow?: readonly AllowRule[]
   readonly signal?: AbortSignal
-  readonly onProgress?: (bytes: number) => void
+  /** Told of the bytes read so far, and of how many there are where that is known. */
+  readonly onProgress?: (bytes: number, of?: number) => void
 }
 
 /** Size of the pieces in which a file is read, in bytes: small ones cost several times as much. */
@@ -49,7 +50,7 @@ const READ_BYTES = 1 << 20
 export async function scanImage(subject: ScanSubject, request: ScanRequest): Promise<Report> {
   const { needles, unguarded = [], allowUnguarded = [], onProgress } = request
   const signal = request.signal ?? new AbortController().signal
-  const { image, parts, expected } = await open(subject, signal)
+  const { image, parts, expected, isCounted } = await open(subject, { signal, onProgress })
   return prove({
     image,
     parts,
@@ -62,7 +63,7 @@ export async function scanImage(subject: ScanSubject, request: ScanRequest): Pro
     doubts: [],
     strict: true,
     signal,
-    ...(onProgress === undefined ? {} : { onProgress }),
+    ...(onProgress === undefined || isCounted ? {} : { onProgress }),
   })
 }
 
@@ -74,9 +75,20 @@ interface Opened {
   readonly image: string
   readonly parts: ImageParts
   readonly expected: Parameters<typeof prove>[0]['expected']
+  /** Whether progress is told of the bytes as they come in; otherwise it has to be told of the parts. */
+  readonly isCounted: boolean
 }
 
-async function open(subject: ScanSubject, signal: AbortSignal): Promise<Opened> {
+async function open(
+  subject: ScanSubject,
+  { signal, onProgress }: { readonly signal: AbortSignal; readonly onProgress: ScanRequest['onProgress'] },
+): Promise<Opened> {
+  const counted = (image: string, bytes: AsyncIterable<Uint8Array>, of?: number): Opened => ({
+    image,
+    parts: archiveParts(told(bytes, (count) => onProgress?.(count, of))),
+    expected: new Map(),
+    isCounted: true,
+  })
   switch (subject.kind) {
     case 'image': {
       const engine = await subject.engine()
@@ -84,16 +96,28 @@ async function open(subject: ScanSubject, signal: AbortSignal): Promise<Opened> 
       if (facts === null)
         throw new Fault('REQUEST_INVALID', 'There is no such file, and the engine holds no such image.')
       const parts = await engine.parts([facts.id], { signal })
-      return { image: subject.reference, parts, expected: new Map([[facts.id, null]]) }
+      return { image: subject.reference, parts, expected: new Map([[facts.id, null]]), isCounted: false }
     }
     case 'path': {
       const stats = await stat(subject.path)
-      const bytes = stats.isDirectory()
-        ? contextTar({ root: subject.path })()
-        : (createReadStream(subject.path, { highWaterMark: READ_BYTES, signal }) as AsyncIterable<Uint8Array>)
-      return { image: subject.path, parts: archiveParts(bytes), expected: new Map() }
+      if (stats.isDirectory()) return counted(subject.path, contextTar({ root: subject.path })())
+      const file = createReadStream(subject.path, { highWaterMark: READ_BYTES, signal })
+      return counted(subject.path, file as AsyncIterable<Uint8Array>, stats.size)
     }
     case 'stream':
-      return { image: subject.name, parts: archiveParts(subject.bytes), expected: new Map() }
+      return counted(subject.name, subject.bytes)
+  }
+}
+
+/** The same bytes, telling how many there were so far. */
+async function* told(
+  source: AsyncIterable<Uint8Array>,
+  onBytes: (bytes: number) => void,
+): AsyncGenerator<Uint8Array> {
+  let bytes = 0
+  for await (const chunk of source) {
+    bytes += chunk.length
+    onBytes(bytes)
+    yield chunk
   }
 }

@@ -8,6 +8,7 @@
 import { createColors } from 'picocolors'
 import type { BuilderEvent, Listener, Phase } from '../builder/events.js'
 import type { Io } from './io.js'
+import { ByteProgress } from './byte-progress.js'
 import { bytesText, durationText } from './print.js'
 import { reportLines } from './report-text.js'
 
@@ -52,6 +53,7 @@ function lineWriter(io: Io, live: boolean): Listener {
   const paint = createColors(live)
   const numbers = new Map<string, number>()
   const open = new Map<string, string>()
+  const read = new ByteProgress()
   let status = ''
   const clear = (): void => {
     if (status !== '') io.errBytes(Buffer.from('\r\u001b[2K'))
@@ -114,9 +116,11 @@ function lineWriter(io: Io, live: boolean): Listener {
       case 'upload':
         now(`… sending the context: ${bytesText(event.bytes)}`)
         return
-      case 'proof':
-        now(`… reading the image back: ${bytesText(event.bytes)}`)
+      case 'proof': {
+        const text = live ? read.line(event.bytes, event.of) : undefined
+        if (text !== undefined) now(`… searching ${text}`)
         return
+      }
       case 'report':
         clear()
         for (const text of reportLines(event.report, live)) io.err(text)

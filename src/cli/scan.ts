@@ -77,7 +77,7 @@ export const addScan: AddCommand = (parent, app) => {
           allowUnguarded: flags.allowUnguarded ?? [],
           allow: (flags.allow ?? []).map(allowRule),
           signal: io.signal,
-          onProgress: (bytes) => progress({ type: 'proof', bytes }),
+          onProgress: (bytes, of) => progress({ type: 'proof', bytes, ...(of === undefined ? {} : { of }) }),
         })
         if (flags.sarif === true) io.out(JSON.stringify(sarifOf(report, VERSION), null, 2))
         else if (flags.json === true) io.out(JSON.stringify(report, null, 2))

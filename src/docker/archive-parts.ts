@@ -19,11 +19,20 @@ import type { Digest, ImageLayout, ImagePart, ImageParts } from './engine.js'
 /** Documents are kept until the end, because they say which layers belong together. Larger ones are read but not kept. */
 const KEPT_DOCUMENT_BYTES = 8 << 20
 
-/** Bytes of a tar's first header that are looked at. */
+/** Bytes of a member that are looked at to tell what it is. */
 const HEADER_BYTES = 512
+
+/** Bytes at the beginning of an archive that are looked at to tell its layout: folders may come before its first file. */
+const HEAD_BYTES = 16 * HEADER_BYTES
 
 /** Id of the one part of a plain tar. */
 export const PLAIN_TAR = 'tar'
+
+/** How the ids of the parts begin that hold an archive's own headers. */
+export const HEADERS = 'headers of the archive'
+
+/** Text of headers in one such part: an archive may have any number of members. */
+const HEADERS_LENGTH = 1 << 20
 
 /**
  * Takes an archive apart. The stream is read once, forwards, and part by part.
@@ -37,7 +46,10 @@ export function archiveParts(
 ): ImageParts {
   const members = new Members(idsAre)
   return {
-    hashed: true,
+    // Nothing names the digest of a plain tar.
+    get hashed() {
+      return !members.plain
+    },
     [Symbol.asyncIterator]: () => partsOf(source, members),
     layouts: () => members.layouts(),
   }
@@ -45,7 +57,7 @@ export function archiveParts(
 
 async function* partsOf(source: AsyncIterable<Uint8Array>, members: Members): AsyncGenerator<ImagePart> {
   const input = new Input(source)
-  const { head, all } = await peek(input.bytes(), HEADER_BYTES)
+  const { head, all } = await peek(input.bytes(), HEAD_BYTES)
   if (head[0] === 0x1f && head[1] === 0x8b) {
     const gunzip = createGunzip({ chunkSize: 1 << 20 })
     feed(all, gunzip)
@@ -59,11 +71,41 @@ async function* partsOf(source: AsyncIterable<Uint8Array>, members: Members): As
   }
   const archive = extract()
   feed(all, archive)
+  const headers = new Headers()
   try {
-    for await (const entry of archive) yield* partOf(entry, members, input)
+    for await (const entry of archive) {
+      yield* headers.add(entry.header)
+      yield* partOf(entry, members, input)
+    }
   } catch (error) {
     if (input.failed) throw error
     members.damaged = true
+  }
+  yield* headers.end()
+}
+
+/** The headers of an archive as documents, because names, links and records are in no member's bytes. */
+class Headers {
+  #texts: string[] = []
+  #length = 0
+  #parts = 0
+
+  /** The documents that are full now. */
+  add({ name, linkname, uname, gname, pax }: Header): readonly ImagePart[] {
+    const text = JSON.stringify({ name, linkname, uname, gname, pax })
+    this.#texts.push(text)
+    this.#length += text.length
+    return this.#length > HEADERS_LENGTH ? this.end() : []
+  }
+
+  end(): readonly ImagePart[] {
+    if (this.#texts.length === 0) return []
+    const bytes = Buffer.from(`[${this.#texts.join(',\n')}]`)
+    this.#texts = []
+    this.#length = 0
+    this.#parts += 1
+    const id = this.#parts === 1 ? HEADERS : `${HEADERS} ${String(this.#parts)}`
+    return [{ id, kind: 'document', sizeBytes: bytes.length, bytes: Readable.from([bytes]) }]
   }
 }
 
@@ -166,9 +208,34 @@ async function peek(
 const ARCHIVE_MEMBER =
   /^(?:\.\/)?(?:blobs(?:\/|$)|oci-layout$|index\.json$|manifest\.json$|repositories$|[0-9a-f]{64}(?:\/|\.json$))/
 
+/**
+ * Told by the first name that says something: folders do not, as `tar -C FOLDER .` begins with `./`, and a record before
+ * a header (`x`, `L`) may hold its real name.
+ */
 function isImageArchive(head: Uint8Array): boolean {
-  const end = head.subarray(0, 100).indexOf(0)
-  return ARCHIVE_MEMBER.test(Buffer.from(head.subarray(0, end === -1 ? 100 : end)).toString('latin1'))
+  const bytes = Buffer.from(head)
+  let recorded: string | undefined
+  for (let at = 0; at + HEADER_BYTES <= bytes.length;) {
+    const type = String.fromCharCode(bytes[at + 156] ?? 0)
+    const size = type === '5' ? 0 : Number.parseInt(textIn(bytes, at + 124, 12), 8)
+    const content = at + HEADER_BYTES
+    if ('xgLK'.includes(type)) {
+      const record = bytes.toString('latin1', content, content + size)
+      if (type === 'L') recorded = record.replace(/\0.*$/s, '')
+      else if (type === 'x') recorded = /^\d+ path=(.*)$/m.exec(record)?.[1] ?? recorded
+    } else if (ARCHIVE_MEMBER.test(recorded ?? textIn(bytes, at, 100))) return true
+    else if (type === '5') recorded = undefined
+    else return false
+    if (!Number.isInteger(size)) return false
+    at = content + Math.ceil(size / HEADER_BYTES) * HEADER_BYTES
+  }
+  return false
+}
+
+function textIn(bytes: Buffer, at: number, length: number): string {
+  const text = bytes.toString('latin1', at, at + length)
+  const end = text.indexOf('\0')
+  return end === -1 ? text : text.slice(0, end)
 }
 
 /** The small files of an archive are JSON, but for a version number; everything else can only be a layer. */

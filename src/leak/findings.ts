@@ -113,44 +113,51 @@ export class Ledger {
   readonly #listedUnread = new Map<string, number>()
   readonly #opaque = new Map<string, Row<Opaque>>()
 
-  /** Adds one occurrence. */
-  found(finding: Omit<Finding, 'count'>): void {
+  /** Adds the rows of another ledger, which stand for what comes after what is in here. */
+  add({ findings, unread, opaque }: Pick<ScanResult, 'findings' | 'unread' | 'opaque'>): void {
+    for (const { count, ...finding } of findings) this.found(finding, count)
+    for (const { count, why, ...place } of unread) this.unread(place, why, count)
+    for (const { kind, count, bytes } of opaque) this.opaque(kind, bytes, count)
+  }
+
+  /** Adds occurrences in one place; `offset` is the first one's. */
+  found(finding: Omit<Finding, 'count'>, count = 1): void {
     const { secret, form, part, path, inner, where, offset } = finding
     const full = key(secret, form, part, where, ...steps(path, inner))
     const known = this.#findings.get(full)
     if (known !== undefined) {
-      known.count += 1
+      known.count += count
       known.offset = Math.min(known.offset, offset)
       return
     }
     if (isListed(this.#listedFindings, key(secret, form))) {
-      this.#findings.set(full, { ...finding, count: 1 })
+      this.#findings.set(full, { ...finding, count })
       return
     }
     const summary = key(secret, form, part, where)
     const row = this.#findings.get(summary)
-    if (row === undefined) this.#findings.set(summary, { secret, form, part, where, offset, count: 1 })
-    else row.count += 1
+    if (row === undefined) this.#findings.set(summary, { secret, form, part, where, offset, count })
+    else row.count += count
   }
 
   /** Adds something that was not read. */
-  unread(place: Place, why: UnreadReason): void {
+  unread(place: Place, why: UnreadReason, count = 1): void {
     if (isListed(this.#listedUnread, key(place.part, why))) {
-      this.#unread.set(key(place.part, why, String(this.#unread.size)), { ...place, why, count: 1 })
+      this.#unread.set(key(place.part, why, String(this.#unread.size)), { ...place, why, count })
       return
     }
     const summary = key(place.part, why)
     const row = this.#unread.get(summary)
-    if (row === undefined) this.#unread.set(summary, { part: place.part, why, count: 1 })
-    else row.count += 1
+    if (row === undefined) this.#unread.set(summary, { part: place.part, why, count })
+    else row.count += count
   }
 
   /** Counts something opaque. */
-  opaque(kind: string, bytes: number): void {
+  opaque(kind: string, bytes: number, count = 1): void {
     const row = this.#opaque.get(kind)
-    if (row === undefined) this.#opaque.set(kind, { kind, count: 1, bytes })
+    if (row === undefined) this.#opaque.set(kind, { kind, count, bytes })
     else {
-      row.count += 1
+      row.count += count
       row.bytes += bytes
     }
   }

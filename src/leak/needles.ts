@@ -54,12 +54,32 @@ export class NeedleSet implements Disposable {
   readonly unmasked: readonly TooShort[]
   readonly #compiled = new Map<object, Disposable>()
 
-  constructor(names: readonly string[], all: readonly Needle[], minimumBytes = SEARCHED_BYTES) {
+  /** Shortest needle of {@link NeedleSet.needles}, in bytes. */
+  readonly minimumBytes: number
+
+  constructor(
+    names: readonly string[],
+    all: readonly Needle[],
+    minimumBytes = SEARCHED_BYTES,
+    tooShort = shorterThan(minimumBytes, all),
+  ) {
     this.names = names
+    this.minimumBytes = minimumBytes
     this.needles = all.filter(({ bytes }) => bytes.length >= minimumBytes)
     this.masked = all.filter(({ bytes }) => bytes.length >= MASKED_BYTES)
-    this.tooShort = shorterThan(minimumBytes, all)
+    this.tooShort = tooShort
     this.unmasked = shorterThan(MASKED_BYTES, all)
+  }
+
+  /** The needles of some of the secrets, as a set of its own: each is disposed by itself. */
+  only(names: ReadonlySet<string>): NeedleSet {
+    const needles = [...new Set([...this.needles, ...this.masked])].filter(({ secret }) => names.has(secret))
+    return new NeedleSet(
+      this.names.filter((name) => names.has(name)),
+      needles.map((needle) => ({ ...needle, bytes: Uint8Array.from(needle.bytes) })),
+      this.minimumBytes,
+      this.tooShort.filter(({ name }) => names.has(name)),
+    )
   }
 
   /**

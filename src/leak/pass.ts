@@ -24,10 +24,14 @@ export class Pass {
   #waiting: Hit[] = []
   /** Bytes searched so far. */
   bytes = 0
+  readonly #floor: number
+  #ceiling = Infinity
 
-  constructor(matcher: Matcher, leadBytes: number) {
+  /** @param floor - occurrences that start before it are another pass's. */
+  constructor(matcher: Matcher, leadBytes: number, floor = 0) {
     this.#matcher = matcher
     this.#leadBytes = leadBytes
+    this.#floor = floor
   }
 
   /** Start of the first occurrence that waits; infinite where none does. */
@@ -35,8 +39,17 @@ export class Pass {
     return this.#waiting.at(-1)?.start ?? Infinity
   }
 
-  /** Searches a stream and passes its chunks on, held back so that the search is ahead. The whole stream is searched when the last chunk comes out. */
-  async *ahead(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  /**
+   * Searches a stream and passes its chunks on, held back so that the search is ahead. The whole stream is searched when
+   * the last chunk comes out.
+   *
+   * @param beyond - where the stream goes on after `source`: an occurrence that starts in `source` may end in its `rest`,
+   * and what starts there is another pass's. `isWhole` tells then whether the stream ends there. Without it nothing follows.
+   */
+  async *ahead(
+    source: AsyncIterable<Uint8Array>,
+    beyond?: { readonly rest: AsyncIterable<Uint8Array>; readonly isWhole: () => boolean },
+  ): AsyncGenerator<Uint8Array> {
     const held: Uint8Array[] = []
     let heldBytes = 0
     for await (const chunk of source) {
@@ -53,7 +66,11 @@ export class Pass {
         yield first
       }
     }
-    this.end()
+    if (beyond !== undefined) {
+      this.#ceiling = this.bytes
+      for await (const chunk of beyond.rest) this.push(chunk)
+    }
+    if (beyond?.isWhole() !== false) this.end()
     yield* held
   }
 
@@ -82,7 +99,9 @@ export class Pass {
 
   #wait(hits: readonly Hit[]): void {
     if (hits.length === 0) return
-    for (const hit of hits) this.#waiting.push(hit)
+    for (const hit of hits) {
+      if (hit.start >= this.#floor && hit.start < this.#ceiling) this.#waiting.push(hit)
+    }
     this.#waiting.sort((a, b) => b.start - a.start)
   }
 }

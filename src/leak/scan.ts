@@ -16,6 +16,9 @@ import { ByteReader } from './byte-reader.js'
 import { decodedTexts } from './document.js'
 import { Ledger, type PartRead, type ScanResult } from './findings.js'
 import type { NeedleSet } from './needles.js'
+import { cutTar, restBytes } from './parallel/cut.js'
+import type { Team, TeamOptions } from './parallel/team.js'
+import { Threads } from './parallel/threads.js'
 import { Search } from './search.js'
 import { HEAD_BYTES } from './tar-walk.js'
 
@@ -40,8 +43,13 @@ export interface ScanOptions {
    * set.
    */
   readonly needlesOf?: ((part: string) => NeedleSet | undefined) | undefined
-  /** Whether layers are hashed for {@link PartRead.sha256}. Hashing takes three times as long as the search itself; the default is not to. */
-  readonly hash?: boolean | undefined
+  /**
+   * Whether a layer is hashed for {@link PartRead.sha256}; asked for each. Hashing takes three times as long as the search
+   * itself; the default is not to.
+   */
+  readonly hash?: (() => boolean) | undefined
+  /** How threads are used; as {@link TeamOptions} says unless given. */
+  readonly threads?: TeamOptions | undefined
   /** Called for every chunk, with the bytes of the part read so far, before decompression. */
   readonly onProgress?: ((progress: { readonly part: string; readonly bytes: number }) => void) | undefined
 }
@@ -70,15 +78,17 @@ export async function scan(
     searches.set(wanted, search)
     return search
   }
+  await using threads = new Threads(needles, budget, options.threads ?? {})
   const read: PartRead[] = []
   for await (const part of parts) {
-    const search = searchFor(options.needlesOf?.(part.id) ?? needles)
+    const wanted = options.needlesOf?.(part.id) ?? needles
+    const search = searchFor(wanted)
     const bytes = reported(part, options.onProgress)
-    read.push(
-      part.kind === 'layer'
-        ? await scanLayer(search, { id: part.id, bytes, hash: options.hash ?? false })
-        : await scanDocument(search, { id: part.id, bytes }),
-    )
+    if (part.kind === 'document') read.push(await scanDocument(search, { id: part.id, bytes }))
+    else {
+      const team = wanted === needles ? threads.for(part.sizeBytes) : undefined
+      read.push(await scanLayer(search, { id: part.id, bytes, hash: options.hash?.() ?? false, team }))
+    }
   }
   const bytes = [...searches.values()].reduce((sum, search) => sum + search.bytes, 0)
   return { parts: read, ...ledger.rows(), bytes }
@@ -86,14 +96,24 @@ export async function scan(
 
 async function scanLayer(
   search: Search,
-  { id, bytes, hash }: { id: string; bytes: AsyncIterable<Uint8Array>; hash: boolean },
+  {
+    id,
+    bytes,
+    hash,
+    team,
+  }: { id: string; bytes: AsyncIterable<Uint8Array>; hash: boolean; team: Team | undefined },
 ): Promise<PartRead> {
   const at: At = { spot: { part: id, steps: [] }, depth: 0 }
   const content = new Content(search.budget.limits.layerBytes, hash)
   const entries = async (tar: AsyncIterable<Uint8Array>): Promise<number> =>
-    search.stream(content.through(tar), at.spot, 'header', (reader, pass) =>
-      search.walk(reader, { pass, base: 0 }, at),
-    )
+    team === undefined
+      ? search.stream(content.through(tar), at.spot, 'header', (reader, pass) =>
+          search.walk(reader, { pass, base: 0 }, at),
+        )
+      : search.pieces(content.through(tar), at.spot, async (checked) => {
+          const { entries, flaw } = await cutTar(checked, { team, part: id, rest: restBytes(search.needles) })
+          return { entries, flaw, bytes: await team.collect(search.ledger) }
+        })
 
   const reader = new ByteReader(bytes)
   try {

@@ -24,6 +24,21 @@ import { HEAD_BYTES, TarWalk, whereIn, type TarEntry, type TarWants } from './ta
 interface Stretch {
   readonly pass: Pass
   readonly base: number
+  /** Where the stretch begins in the archive that it is a piece of; absent where it is all of it. */
+  readonly origin?: number
+}
+
+/** A piece of a tar, cut where entries begin. */
+export interface TarPiece {
+  /** Offset of its first byte in the tar. */
+  readonly origin: number
+  /** What stands before it, as far as a search looks back. */
+  readonly lead: Uint8Array
+  readonly bytes: AsyncIterable<Uint8Array>
+  /** What stands behind it, as far as an occurrence may go on. */
+  readonly rest: AsyncIterable<Uint8Array>
+  /** Whether the tar ends with it. Asked when `rest` has ended. */
+  readonly isWhole: () => boolean
 }
 
 const WANTS: TarWants = {
@@ -49,7 +64,8 @@ export class Search implements Inside {
   readonly names: readonly string[]
   /** Bytes searched so far. */
   bytes = 0
-  readonly #needles: NeedleSet
+  /** What is searched for. */
+  readonly needles: NeedleSet
   readonly #masked: NeedleSet
   readonly #signal: AbortSignal | undefined
   readonly #leadBytes: number
@@ -60,7 +76,7 @@ export class Search implements Inside {
   constructor(needles: NeedleSet, { budget, ledger, masked, signal }: SearchContext) {
     this.budget = budget
     this.ledger = ledger
-    this.#needles = needles
+    this.needles = needles
     this.#masked = masked
     this.#signal = signal
     this.#leadBytes = leadBytes(needles)
@@ -119,9 +135,38 @@ export class Search implements Inside {
     })
   }
 
+  /** Searches a piece of a tar. What is wrong with the whole of it, and how long it is, is told by who cut it up. */
+  async piece({ origin, lead, bytes, rest, isWhole }: TarPiece, at: At): Promise<void> {
+    const matcher = this.#idle.pop() ?? new Matcher(this.needles)
+    const pass = new Pass(matcher, this.#leadBytes, lead.length)
+    pass.push(lead)
+    const reader = new ByteReader(pass.ahead(bytes, { rest, isWhole }))
+    await this.walk(reader, { pass, base: lead.length, origin }, at)
+    await reader.discard(Infinity)
+    for (const hit of pass.before(Infinity)) {
+      this.found(hit, at.spot, 'header', hit.start - lead.length + origin)
+    }
+    matcher.reset()
+    this.#idle.push(matcher)
+  }
+
+  /** Has others search a tar by {@link Search.piece}, and reports what is wrong with the whole of it. Gives the number of its entries. */
+  async pieces(
+    content: AsyncIterable<Uint8Array>,
+    spot: Spot,
+    read: (
+      checked: AsyncIterable<Uint8Array>,
+    ) => Promise<{ entries: number; flaw: UnreadReason | undefined; bytes: number }>,
+  ): Promise<number> {
+    const { entries, flaw, bytes } = await read(this.#guarded(this.#counted(content), spot))
+    if (flaw !== undefined) this.unread(spot, flaw)
+    this.bytes += bytes
+    return entries
+  }
+
   /** Lends a pass for one stream, and reports what is left waiting in it. */
   async passing<T>(spot: Spot, where: Finding['where'], run: (pass: Pass) => Promise<T>): Promise<T> {
-    const matcher = this.#idle.pop() ?? new Matcher(this.#needles)
+    const matcher = this.#idle.pop() ?? new Matcher(this.needles)
     const pass = new Pass(matcher, this.#leadBytes)
     const result = await run(pass)
     for (const hit of pass.before(Infinity)) this.found(hit, spot, where, hit.start)
@@ -136,7 +181,7 @@ export class Search implements Inside {
    *
    * @returns the number of its entries.
    */
-  async walk(reader: ByteReader, { pass, base }: Stretch, at: At): Promise<number> {
+  async walk(reader: ByteReader, { pass, base, origin }: Stretch, at: At): Promise<number> {
     const walk = new TarWalk(reader, WANTS)
     for (;;) {
       walk.watch = pass.next - base
@@ -145,14 +190,14 @@ export class Search implements Inside {
         case 'bytes': {
           if (await reader.fill(stop.count)) break
           const flaw = walk.finish()
-          if (flaw !== undefined) this.unread(at.spot, flaw)
+          if (flaw !== undefined && origin === undefined) this.unread(at.spot, flaw)
           return walk.entries
         }
         case 'damaged':
-          this.unread(at.spot, stop.why)
+          if (origin === undefined) this.unread(at.spot, stop.why)
           return walk.entries
         case 'split':
-          await this.#splitName(stop.entry, at)
+          await this.#splitName(stop.entry, at, origin)
           break
         case 'watched': {
           const { entry } = stop
@@ -160,7 +205,12 @@ export class Search implements Inside {
           for (const hit of pass.before(base + entry.end)) {
             const offset = hit.start - base
             const where = whereIn(entry, offset)
-            this.found(hit, spot, where, where === 'content' ? offset - entry.content : offset)
+            this.found(
+              hit,
+              spot,
+              where,
+              where === 'content' ? offset - entry.content : offset + (origin ?? 0),
+            )
           }
           break
         }
@@ -203,7 +253,7 @@ export class Search implements Inside {
   }
 
   #needleOf({ needle }: Hit): Needle {
-    const found = this.#needles.needles[needle]
+    const found = this.needles.needles[needle]
     if (found === undefined) throw new RangeError('a hit of a needle that is not in the set')
     return found
   }
@@ -236,18 +286,26 @@ export class Search implements Inside {
   }
 
   /** Searches a name that its header holds in two pieces, for what lies across their joint; the pieces pass the matcher anyway. */
-  async #splitName(entry: TarEntry, at: At): Promise<void> {
+  async #splitName(entry: TarEntry, at: At, origin = 0): Promise<void> {
     if (!this.#hasSlash) return
     const spot = within(at.spot, entry.path)
     await this.passing(spot, 'name', (pass) => {
       pass.push(entry.path)
       pass.end()
       for (const hit of pass.before(entry.joint + 1)) {
-        if (hit.end > entry.joint) this.found(hit, spot, 'name', entry.header + FIELD.prefix[0] + hit.start)
+        if (hit.end > entry.joint)
+          this.found(hit, spot, 'name', origin + entry.header + FIELD.prefix[0] + hit.start)
       }
       for (const _ of pass.before(Infinity));
       return Promise.resolve()
     })
+  }
+
+  async *#counted(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of source) {
+      this.bytes += chunk.length
+      yield chunk
+    }
   }
 
   /** Ends a stream that cannot be read on as a row of the report. */

@@ -81,6 +81,8 @@ export class TarWalk {
   watch = Infinity
   /** Entries met so far. */
   entries = 0
+  /** Where the last entry that was met begins, or the next one if that is due, with the records before its header: the stream can be taken apart there. */
+  boundary = 0
   readonly #reader: ByteReader
   readonly #wants: TarWants
   #entry: TarEntry | undefined
@@ -135,6 +137,7 @@ export class TarWalk {
       return stop
     }
     for (;;) {
+      if (this.#extended === undefined) this.boundary = base + at
       if (bytes.length - at < BLOCK) return stopAt({ kind: 'bytes', count: BLOCK })
       // The magic is believed without its checksum, which would cost more than the rest of the walk: a header that is
       // wrong about its size leads to a block that is none, and that is noticed.

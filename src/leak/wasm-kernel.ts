@@ -23,8 +23,8 @@ const KINDS = [
   { shortest: 4, stride: 1, gramBytes: 4 },
 ] as const
 
-/** Up to this many grams the table of the filter stays small enough for a core's own cache. */
-const SMALL_TABLE_GRAMS = 5000
+/** Bytes at the beginning of the memory that the module has its tables in: `TABLE` and `MANY_BITS` in kernel/assembly/search.ts. */
+const TABLE_BYTES = 64 + 2 ** 20
 
 /** Bytes after the text that a look may read: a vector of 16 and half of one. */
 const PADDING_BYTES = 32
@@ -34,14 +34,7 @@ const VIEW_BYTES = 64 * 1024
 
 /** What the module exports: see kernel/assembly. */
 interface Exports {
-  readonly layout: (
-    table: number,
-    tableBits: number,
-    heads: number,
-    headBits: number,
-    entries: number,
-    patterns: number,
-  ) => void
+  readonly layout: (heads: number, headBits: number, entries: number, patterns: number, grams: number) => void
   readonly index: (kind: number, pattern: number, offset: number) => void
   readonly scan: (kind: number, first: number, begin: number, end: number) => void
   readonly resume: (mode: number, outer: number, spaced: boolean) => void
@@ -103,10 +96,8 @@ export class WasmKernel implements Kernel {
     this.roomBytes = roomBytes
 
     const grams = patterns.length * stride
-    const tableBits = grams <= SMALL_TABLE_GRAMS ? 18 : 20
     const headBits = Math.max(10, Math.ceil(Math.log2(2 * grams + 1)))
     const plan = new Plan()
-    const table = plan.take(2 ** tableBits)
     const heads = plan.take(4 * 2 ** headBits)
     const entries = plan.take(16 * grams)
     const rows = plan.take(8 * patterns.length)
@@ -132,7 +123,7 @@ export class WasmKernel implements Kernel {
       all.set(pattern, bytes[number])
       row.set([bytes[number] ?? 0, pattern.length], 2 * number)
     }
-    this.#exports.layout(table, tableBits, heads, headBits, entries, rows)
+    this.#exports.layout(heads, headBits, entries, rows, grams)
     const windows = rarestWindows(patterns, { stride, gramBytes })
     for (const number of patterns.keys()) this.#exports.index(this.#kind, number, windows[number] ?? 0)
   }
@@ -179,7 +170,7 @@ export class WasmKernel implements Kernel {
 
 /** Hands out memory from the front, in lines of 64 bytes. */
 class Plan {
-  #end = 64
+  #end = TABLE_BYTES
 
   get pages(): number {
     return Math.ceil(this.#end / 65_536)

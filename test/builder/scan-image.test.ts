@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { Ajv } from 'ajv'
-import { pack } from 'tar-stream'
+import { pack, type Pack } from 'tar-stream'
 import { dir } from 'tmp-promise'
 import { describe, expect, it } from 'vitest'
 import type { Report } from '../../src/builder/report.js'
@@ -17,6 +17,10 @@ async function tar(files: Readonly<Record<string, string>>): Promise<Buffer> {
   const archive = pack()
   for (const [name, content] of Object.entries(files)) archive.entry({ name }, content)
   archive.finalize()
+  return bytesOf(archive)
+}
+
+async function bytesOf(archive: Pack): Promise<Buffer> {
   const chunks: Buffer[] = []
   for await (const chunk of archive as unknown as AsyncIterable<Buffer>) chunks.push(chunk)
   return Buffer.concat(chunks)
@@ -40,6 +44,26 @@ function expectValid(report: Report): void {
 }
 
 describe('L4: the answer', () => {
+  it('L1: finds a value in a header of a saved archive itself', async () => {
+    const archive = pack()
+    archive.entry({ name: 'blobs/sha256/x', pax: { comment: `c ${TOKEN}` } }, '{}')
+    archive.entry({ name: 'index.json' }, JSON.stringify({ manifests: [] }))
+    archive.finalize()
+    const report = await scan(await bytesOf(archive))
+    expect(report).toMatchObject({
+      verdict: 'leak',
+      findings: [{ where: 'document', path: '0/pax/comment' }],
+    })
+    expectValid(report)
+  })
+
+  it('tells how far the reading of a file has come', async () => {
+    const told: (readonly [number, number | undefined])[] = []
+    const bytes = await tar({ 'etc/x': 'nothing' })
+    await scan(bytes, { onProgress: (count, of) => told.push([count, of]) })
+    expect(told.at(-1)).toEqual([bytes.length, bytes.length])
+  })
+
   it('is clean for a tar without the value, and follows its schema', async () => {
     const report = await scan(await tar({ 'etc/x': 'nothing' }))
     expect(report).toMatchObject({ verdict: 'clean', findings: [], guarded: ['TOKEN'] })

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
-import { pack } from 'tar-stream'
+import { pack, type Pack } from 'tar-stream'
 import { describe, expect, it } from 'vitest'
-import { archiveParts, PLAIN_TAR } from '../../src/docker/archive-parts.js'
+import { archiveParts, HEADERS, PLAIN_TAR } from '../../src/docker/archive-parts.js'
 import type { ImageLayout } from '../../src/docker/engine.js'
 
 type Member = readonly [name: string, content: string | Buffer | { readonly link: string }]
@@ -15,9 +15,21 @@ async function tar(members: readonly Member[]): Promise<Buffer> {
     else archive.entry({ name }, content)
   }
   archive.finalize()
+  return bytesOf(archive)
+}
+
+async function bytesOf(archive: Pack): Promise<Buffer> {
   const chunks: Buffer[] = []
   for await (const chunk of archive as unknown as AsyncIterable<Buffer>) chunks.push(chunk)
   return Buffer.concat(chunks)
+}
+
+/** One entry without the end of an archive. */
+async function headerOf(header: Parameters<Pack['entry']>[0]): Promise<Buffer> {
+  const archive = pack()
+  archive.entry(header)
+  archive.finalize()
+  return (await bytesOf(archive)).subarray(0, -1024)
 }
 
 async function* inChunks(bytes: Buffer, size: number): AsyncGenerator<Uint8Array> {
@@ -101,6 +113,7 @@ describe('archiveParts', () => {
       'layer',
       'document',
       'document',
+      'document',
     ])
     const [layout] = layouts
     expect(layout?.layers.map(({ part, createdBy }) => [part, createdBy])).toEqual([
@@ -128,6 +141,49 @@ describe('archiveParts', () => {
       expect(contents.get(PLAIN_TAR)?.equals(plain)).toBe(true)
       expect(layouts).toEqual([])
     }
+  })
+
+  it('knows an archive that begins with its folders, as `tar -C FOLDER .` packs one', async () => {
+    const saved = await savedOci()
+    const folder = (name: string): Promise<Buffer> => headerOf({ name, type: 'directory' })
+    const records = await headerOf({ name: './', type: 'directory', pax: { comment: 'a record' } })
+    for (const lead of [
+      await folder('./'),
+      Buffer.concat([await folder('./'), await folder('./blobs/')]),
+      records,
+    ]) {
+      const { layouts } = await read(Buffer.concat([lead, saved]))
+      expect(layouts).toHaveLength(1)
+      expect(layouts[0]?.unread).toEqual([])
+    }
+  })
+
+  it('L1: gives names, links, owners and records of the archive itself as a document', async () => {
+    const archive = pack()
+    archive.entry(
+      { name: 'blobs/sha256/name-of-it', pax: { comment: 'record-of-it' }, uname: 'owner-of-it' },
+      '{}',
+    )
+    archive.entry({ name: 'blobs/link', type: 'symlink', linkname: 'target-of-it', gname: 'group-of-it' })
+    archive.finalize()
+    const { contents } = await read(await bytesOf(archive))
+    const headers = contents.get(HEADERS)?.toString() ?? ''
+    expect(JSON.parse(headers)).toHaveLength(2)
+    for (const what of ['name', 'record', 'owner', 'target', 'group'])
+      expect(headers).toContain(`${what}-of-it`)
+  })
+
+  it('gives the headers of very many members in several documents', async () => {
+    const archive = pack()
+    for (let at = 0; at < 12_000; at += 1) archive.entry({ name: `blobs/${'n'.repeat(80)}${at}` }, '')
+    archive.finalize()
+    const { parts, contents } = await read(await bytesOf(archive), 1 << 16)
+    const headers = parts.filter((part) => part.startsWith(`document ${HEADERS}`))
+    expect(headers.length).toBeGreaterThan(1)
+    const names = headers.flatMap(
+      (part) => JSON.parse(contents.get(part.slice(9))?.toString() ?? '[]') as unknown[],
+    )
+    expect(names).toHaveLength(12_000)
   })
 
   it('gives the same whatever way the stream is cut', async () => {

@@ -525,10 +525,10 @@ describe('a git pack', () => {
 describe('a layer in gzip', () => {
   it('that is cut off is told, and has no digest', async () => {
     const packed = gzipSync(tarOf({ name: 'a', content: VALUE }, { name: 'b', content: noise(100_000) }))
-    const whole = await scanFor(layer(packed, 5000), { hash: true })
+    const whole = await scanFor(layer(packed, 5000), { hash: () => true })
     expect(whole.unread).toEqual([])
     expect(whole.parts[0]?.sha256).toMatch(/^sha256:[0-9a-f]{64}$/)
-    const cut = await scanFor(layer(packed.subarray(0, packed.length - 100), 5000), { hash: true })
+    const cut = await scanFor(layer(packed.subarray(0, packed.length - 100), 5000), { hash: () => true })
     expect(why(cut)).toEqual(['truncated -', 'truncated -'])
     expect(places(cut)).toEqual(['content a'])
     expect(cut.parts[0]?.sha256).toBeUndefined()

@@ -43,14 +43,17 @@ export const DEFAULT_LIMITS: ArchiveLimits = {
   layerBytes: 256 * GIB,
 }
 
-/** What is left of the limits of one search. */
+/** What is left of the limits of one search, whatever number of threads it has. */
 export class Budget {
   readonly limits: ArchiveLimits
-  #bytes = 0
-  #count = 0
+  /** Bytes and archives so far. Hand it to the budget of another thread, and the two are one. */
+  readonly used: SharedArrayBuffer
+  readonly #used: BigInt64Array
 
-  constructor(limits: ArchiveLimits) {
+  constructor(limits: ArchiveLimits, used = new SharedArrayBuffer(16)) {
     this.limits = limits
+    this.used = used
+    this.#used = new BigInt64Array(used)
   }
 
   /**
@@ -61,8 +64,7 @@ export class Budget {
    */
   enter(depth: number): void {
     if (depth > this.limits.depth) throw new Unreadable('too-deep')
-    this.#count += 1
-    if (this.#count > this.limits.count) throw new Unreadable('too-many')
+    if (this.#add(COUNT, 1) > this.limits.count) throw new Unreadable('too-many')
   }
 
   /**
@@ -72,9 +74,16 @@ export class Budget {
    */
   readonly spend = (size: number, before: number, packed: number): void => {
     const { memberBytes, freeBytes, ratio, totalBytes } = this.limits
-    this.#bytes += size
+    const total = this.#add(BYTES, size)
     if (before + size > memberBytes) throw new Unreadable('too-large')
     if (before + size > freeBytes && before + size > packed * ratio) throw new Unreadable('too-dense')
-    if (this.#bytes > totalBytes) throw new Unreadable('total-too-large')
+    if (total > totalBytes) throw new Unreadable('total-too-large')
+  }
+
+  #add(which: number, number: number): number {
+    return Number(Atomics.add(this.#used, which, BigInt(number))) + number
   }
 }
+
+const BYTES = 0
+const COUNT = 1

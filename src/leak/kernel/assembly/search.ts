@@ -2,54 +2,61 @@
  * The search, in AssemblyScript (https://www.assemblyscript.org/). Any
  * occurrence of a pattern holds exactly one of some consecutive grams of it at
  * a position that the stride divides. So the text is looked at once a stride:
- * the gram there is hashed into a table of bytes, eight looks share a branch,
- * and what passes is looked up by its full hash and compared byte by byte. The
+ * the gram there is hashed into tables of bytes, eight looks share a branch, and
+ * what passes is looked up by its full hash and compared byte by byte. The
  * filter lets some false grams pass and stops no true one; the comparison is
  * exact.
  *
- * All memory is the caller's. Pointers come by {@link layout}.
+ * Grams of five bytes and more are looked up in two tables by different bits of
+ * their hash: two tables that stay in a core's own cache stop more false grams
+ * than one that does not, and what they have in common takes one operation.
+ *
+ * All memory is the caller's. The tables stand at a fixed place, the rest where
+ * {@link layout} says.
  */
 
 // @ts-expect-error: decorators are AssemblyScript's.
 @external("host", "found")
 declare function found(pattern: u32, start: u32): void
 
-let table: usize = 0
-/** Bits of a hash that are not used for the table, with the three of the tag. */
-let spare: u32 = 0
 let heads: usize = 0
 let headShift: u32 = 0
 let entries: usize = 0
 let patterns: usize = 0
 let entryCount: u32 = 0
+let gramCount: u32 = 0
 
 /** Bytes of an entry: its key, the next entry + 1, the pattern, the gram's offset in it. */
 const ENTRY: usize = 16
 /** Bytes of a pattern's row: where its bytes are, and how many. */
 const ROW: usize = 8
 
-/** Tells where things are: a table of 2^tableBits bytes, 2^headBits numbers, entries, rows of patterns. All of it is zero. */
-export function layout(
-  tableAt: usize,
-  tableBits: u32,
-  headsAt: usize,
-  headBits: u32,
-  entriesAt: usize,
-  patternsAt: usize,
-): void {
-  table = tableAt
-  spare = 32 - tableBits - 3
+/** Where the tables of the filter stand, 2^20 bytes that the caller leaves free: a number in the code is quicker than one in a variable. */
+const TABLE: usize = 64
+/** Bits of a place in the tables for grams of five bytes and more: two of this size. */
+const LONG_BITS: u32 = 18
+const SECOND: usize = TABLE + (1 << LONG_BITS)
+/** Bits of a place in the one table for shorter grams, where there are few of them and where there are many. */
+const FEW_BITS: u32 = 19
+const MANY_BITS: u32 = 20
+/** Up to this many grams one table says enough. */
+const FEW: u32 = 512
+const FEW_SHORT: u32 = 8192
+
+/** Tells where the rest is: 2^headBits numbers, entries, rows of patterns. All of it is zero. */
+export function layout(headsAt: usize, headBits: u32, entriesAt: usize, patternsAt: usize, grams: u32): void {
   heads = headsAt
   headShift = 32 - headBits
   entries = entriesAt
   patterns = patternsAt
   entryCount = 0
+  gramCount = grams
 }
 
 // @ts-ignore: decorators are AssemblyScript's.
 @inline
-function hashLong(at: usize, mask: u64): u32 {
-  return u32(((load<u64>(at) & mask) * 0x9e3779b97f4a7c15) >> 32)
+function hashLong(at: usize, mask: u64): u64 {
+  return (load<u64>(at) & mask) * 0x9e3779b97f4a7c15
 }
 
 // @ts-ignore: decorators are AssemblyScript's.
@@ -58,32 +65,53 @@ function hashShort(at: usize, mask: u32): u32 {
   return (load<u32>(at) & mask) * 0x9e3779b1
 }
 
+/** The key of a gram that is told from others by 64 bits. */
 // @ts-ignore: decorators are AssemblyScript's.
 @inline
-function slot(hash: u32): u32 {
-  return load<u8>(table + (hash >> (spare + 3)))
+function keyOf(hash: u64): u32 {
+  return u32(hash >> 32)
 }
 
-/** The bit of a hash in its slot: a second filter, for a table that is so full that most slots have something. */
+/**
+ * What the tables hold for a gram, zero where it is none: the bits of the grams at its place in the one, and of these
+ * those that are at its place in the other as well.
+ */
 // @ts-ignore: decorators are AssemblyScript's.
 @inline
-function bit(hash: u32): u32 {
-  return (slot(hash) >> ((hash >> spare) & 7)) & 1
+function passes(hash: u64, isFew: bool): u32 {
+  const first = <u32>load<u8>(<usize>(hash >> (64 - LONG_BITS)), TABLE)
+  if (isFew) return first
+  return first & <u32>load<u8>(<usize>(hash >> (64 - 2 * LONG_BITS)) & ((1 << LONG_BITS) - 1), SECOND)
 }
 
 // @ts-ignore: decorators are AssemblyScript's.
 @inline
-function passes(hash: u32, isDense: bool): u32 {
-  return isDense ? bit(hash) : slot(hash)
+function shortBits(isFew: bool): u32 {
+  return isFew ? FEW_BITS : MANY_BITS
+}
+
+/** What the table holds for a gram: with few grams anything at its place says enough, with many only its own bit. */
+// @ts-ignore: decorators are AssemblyScript's.
+@inline
+function passesShort(hash: u32, isFew: bool): u32 {
+  const bits = shortBits(isFew)
+  const slot = <u32>load<u8>(<usize>(hash >> (32 - bits)), TABLE)
+  return isFew ? slot : (slot >> ((hash >> (29 - bits)) & 7)) & 1
+}
+
+/** The same for two hashes side by side. */
+// @ts-ignore: decorators are AssemblyScript's.
+@inline
+function eitherPasses(hashes: u64, isFew: bool): u32 {
+  return passesShort(u32(hashes), isFew) | passesShort(u32(hashes >> 32), isFew)
 }
 
 /** Follows a gram that passed the filter. */
-function look(hash: u32, at: usize, begin: usize, end: usize): void {
-  if (bit(hash) == 0) return
-  let entry = load<u32>(heads + ((<usize>(hash >> headShift)) << 2))
+function look(key: u32, at: usize, begin: usize, end: usize): void {
+  let entry = load<u32>(heads + ((<usize>(key >> headShift)) << 2))
   while (entry != 0) {
     const e = entries + <usize>(entry - 1) * ENTRY
-    if (load<u32>(e) == hash) {
+    if (load<u32>(e) == key) {
       const start = at - <usize>load<u32>(e, 12)
       if (start >= begin && agrees(load<u32>(e, 8), start, end)) found(load<u32>(e, 8), u32(start))
     }
@@ -102,17 +130,21 @@ function agrees(pattern: u32, start: usize, end: usize): bool {
   return true
 }
 
-function enter(hash: u32, pattern: u32, offset: u32): void {
-  const cell = table + (hash >> (spare + 3))
-  store<u8>(cell, load<u8>(cell) | (<u8>1 << <u8>((hash >> spare) & 7)))
-  const head = heads + ((<usize>(hash >> headShift)) << 2)
+function enter(key: u32, pattern: u32, offset: u32): void {
+  const head = heads + ((<usize>(key >> headShift)) << 2)
   const e = entries + <usize>entryCount * ENTRY
-  store<u32>(e, hash)
+  store<u32>(e, key)
   store<u32>(e, load<u32>(head), 4)
   store<u32>(e, pattern, 8)
   store<u32>(e, offset, 12)
   entryCount += 1
   store<u32>(head, entryCount)
+}
+
+// @ts-ignore: decorators are AssemblyScript's.
+@inline
+function mark(cell: usize, bit: u32): void {
+  store<u8>(cell, load<u8>(cell) | (<u8>1 << <u8>(bit & 7)))
 }
 
 const ALL: u64 = 0xffff_ffff_ffff_ffff
@@ -124,82 +156,83 @@ const THREE: u32 = 0xff_ffff
 @inline
 function indexLong(pattern: u32, offset: u32, stride: u32, mask: u64): void {
   const bytes = <usize>load<u32>(patterns + <usize>pattern * ROW)
-  for (let gram: u32 = offset; gram < offset + stride; gram += 1) enter(hashLong(bytes + gram, mask), pattern, gram)
+  for (let gram: u32 = offset; gram < offset + stride; gram += 1) {
+    const hash = hashLong(bytes + gram, mask)
+    mark(TABLE + <usize>(hash >> (64 - LONG_BITS)), keyOf(hash))
+    mark(SECOND + (<usize>(hash >> (64 - 2 * LONG_BITS)) & ((1 << LONG_BITS) - 1)), keyOf(hash))
+    enter(keyOf(hash), pattern, gram)
+  }
 }
 
 // @ts-ignore: decorators are AssemblyScript's.
 @inline
 function indexShort(pattern: u32, offset: u32, stride: u32, mask: u32): void {
   const bytes = <usize>load<u32>(patterns + <usize>pattern * ROW)
-  for (let gram: u32 = offset; gram < offset + stride; gram += 1) enter(hashShort(bytes + gram, mask), pattern, gram)
+  const bits = shortBits(gramCount <= FEW_SHORT)
+  for (let gram: u32 = offset; gram < offset + stride; gram += 1) {
+    const hash = hashShort(bytes + gram, mask)
+    mark(TABLE + <usize>(hash >> (32 - bits)), hash >> (29 - bits))
+    enter(hash, pattern, gram)
+  }
 }
 
 // @ts-ignore: decorators are AssemblyScript's.
 @inline
-function scanLong(first: usize, begin: usize, end: usize, stride: usize, mask: u64, gram: usize, isDense: bool): void {
+function scanLong(first: usize, begin: usize, end: usize, stride: usize, mask: u64, gram: usize, isFew: bool): void {
   let at = first
   for (; at + 7 * stride + gram <= end; at += 8 * stride) {
     const passed =
-      passes(hashLong(at, mask), isDense) |
-      passes(hashLong(at + stride, mask), isDense) |
-      passes(hashLong(at + 2 * stride, mask), isDense) |
-      passes(hashLong(at + 3 * stride, mask), isDense) |
-      passes(hashLong(at + 4 * stride, mask), isDense) |
-      passes(hashLong(at + 5 * stride, mask), isDense) |
-      passes(hashLong(at + 6 * stride, mask), isDense) |
-      passes(hashLong(at + 7 * stride, mask), isDense)
-    if (passed == 0) continue
-    for (let step: usize = 0; step < 8; step += 1) {
-      look(hashLong(at + step * stride, mask), at + step * stride, begin, end)
-    }
+      passes(hashLong(at, mask), isFew) |
+      passes(hashLong(at + stride, mask), isFew) |
+      passes(hashLong(at + 2 * stride, mask), isFew) |
+      passes(hashLong(at + 3 * stride, mask), isFew) |
+      passes(hashLong(at + 4 * stride, mask), isFew) |
+      passes(hashLong(at + 5 * stride, mask), isFew) |
+      passes(hashLong(at + 6 * stride, mask), isFew) |
+      passes(hashLong(at + 7 * stride, mask), isFew)
+    if (passed != 0) lookLong(at, at + 8 * stride, begin, end, stride, mask)
   }
-  for (; at + gram <= end; at += stride) look(hashLong(at, mask), at, begin, end)
+  lookLong(at, end < gram ? 0 : end - gram + 1, begin, end, stride, mask)
 }
 
+/** Looks from `first` to before `stop`, where something passed or too little text is left for eight looks. */
 // @ts-ignore: decorators are AssemblyScript's.
 @inline
-function scanShort(first: usize, begin: usize, end: usize, stride: usize, mask: u32, gram: usize): void {
-  for (let at = first; at + gram <= end; at += stride) {
+function lookLong(first: usize, stop: usize, begin: usize, end: usize, stride: usize, mask: u64): void {
+  for (let at = first; at < stop; at += stride) {
+    const hash = hashLong(at, mask)
+    if (passes(hash, false) != 0) look(keyOf(hash), at, begin, end)
+  }
+}
+
+/** Looks from `first` to where a gram ends before `stop`. Not part of the loop over eight looks, which is quicker the fewer variables it has. */
+function lookShort(first: usize, stop: usize, begin: usize, end: usize, stride: usize, mask: u32, gram: usize, isFew: bool): void {
+  const bits = shortBits(isFew)
+  for (let at = first; at + gram <= stop; at += stride) {
     const hash = hashShort(at, mask)
-    if (slot(hash) != 0) look(hash, at, begin, end)
+    const slot = <u32>load<u8>(<usize>(hash >> (32 - bits)), TABLE)
+    if (((slot >> ((hash >> (29 - bits)) & 7)) & 1) != 0) look(hash, at, begin, end)
   }
-}
-
-// @ts-ignore: decorators are AssemblyScript's.
-@inline
-function lane(place: i32, tag: i32, isDense: bool): u32 {
-  const found = <u32>load<u8>(table + <usize>place)
-  return isDense ? (found >> tag) & 1 : found
 }
 
 /** Stride 4: the four lanes of a vector are the next four looks. */
 // @ts-ignore: decorators are AssemblyScript's.
 @inline
-function scanLanes(first: usize, begin: usize, end: usize, mask: u32, gram: usize, isDense: bool): void {
+function scanLanes(first: usize, begin: usize, end: usize, mask: u32, gram: usize, isFew: bool): void {
   const masks = i32x4.splat(mask)
   const factors = i32x4.splat(0x9e3779b1)
-  const sevens = i32x4.splat(7)
   let at = first
   for (; at + 28 + gram <= end; at += 32) {
     const low = i32x4.mul(v128.and(v128.load(at), masks), factors)
     const high = i32x4.mul(v128.and(v128.load(at, 16), masks), factors)
-    const lowSlots = i32x4.shr_u(low, spare + 3)
-    const highSlots = i32x4.shr_u(high, spare + 3)
-    const lowTags = v128.and(i32x4.shr_u(low, spare), sevens)
-    const highTags = v128.and(i32x4.shr_u(high, spare), sevens)
     const passed =
-      lane(i32x4.extract_lane(lowSlots, 0), i32x4.extract_lane(lowTags, 0), isDense) |
-      lane(i32x4.extract_lane(lowSlots, 1), i32x4.extract_lane(lowTags, 1), isDense) |
-      lane(i32x4.extract_lane(lowSlots, 2), i32x4.extract_lane(lowTags, 2), isDense) |
-      lane(i32x4.extract_lane(lowSlots, 3), i32x4.extract_lane(lowTags, 3), isDense) |
-      lane(i32x4.extract_lane(highSlots, 0), i32x4.extract_lane(highTags, 0), isDense) |
-      lane(i32x4.extract_lane(highSlots, 1), i32x4.extract_lane(highTags, 1), isDense) |
-      lane(i32x4.extract_lane(highSlots, 2), i32x4.extract_lane(highTags, 2), isDense) |
-      lane(i32x4.extract_lane(highSlots, 3), i32x4.extract_lane(highTags, 3), isDense)
-    if (passed == 0) continue
-    for (let step: usize = 0; step < 32; step += 4) look(hashShort(at + step, mask), at + step, begin, end)
+      eitherPasses(i64x2.extract_lane(low, 0), isFew) |
+      eitherPasses(i64x2.extract_lane(low, 1), isFew) |
+      eitherPasses(i64x2.extract_lane(high, 0), isFew) |
+      eitherPasses(i64x2.extract_lane(high, 1), isFew)
+    if (passed != 0) lookShort(at, at + 28 + gram, begin, end, 4, mask, gram, isFew)
   }
-  scanShort(at, begin, end, 4, mask, gram)
+  lookShort(at, end, begin, end, 4, mask, gram, isFew)
 }
 
 /** Enters the grams of a pattern that begin at `offset` and the following ones, as many as the stride. */
@@ -228,32 +261,24 @@ export function index(kind: u32, pattern: u32, offset: u32): void {
 
 /** Looks at `first` and every stride after it, while a gram ends before `end`. Eight bytes after `end` are read and not used. */
 export function scan(kind: u32, first: usize, begin: usize, end: usize): void {
-  // More than one slot of sixty-four: eight looks would find something every eighth time.
-  if (entryCount > (<u32>1 << (29 - spare)) >> 6) return scanKind(kind, first, begin, end, true)
-  scanKind(kind, first, begin, end, false)
-}
-
-// @ts-ignore: decorators are AssemblyScript's.
-@inline
-function scanKind(kind: u32, first: usize, begin: usize, end: usize, isDense: bool): void {
   switch (kind) {
     case 0:
-      return scanLong(first, begin, end, 32, ALL, 8, isDense)
+      return gramCount <= FEW ? scanLong(first, begin, end, 32, ALL, 8, true) : scanLong(first, begin, end, 32, ALL, 8, false)
     case 1:
-      return scanLong(first, begin, end, 16, ALL, 8, isDense)
+      return gramCount <= FEW ? scanLong(first, begin, end, 16, ALL, 8, true) : scanLong(first, begin, end, 16, ALL, 8, false)
     case 2:
-      return scanLong(first, begin, end, 16, FIVE, 5, isDense)
+      return gramCount <= FEW ? scanLong(first, begin, end, 16, FIVE, 5, true) : scanLong(first, begin, end, 16, FIVE, 5, false)
     case 3:
-      return scanLong(first, begin, end, 8, ALL, 8, isDense)
+      return gramCount <= FEW ? scanLong(first, begin, end, 8, ALL, 8, true) : scanLong(first, begin, end, 8, ALL, 8, false)
     case 4:
-      return scanLong(first, begin, end, 8, FIVE, 5, isDense)
+      return gramCount <= FEW ? scanLong(first, begin, end, 8, FIVE, 5, true) : scanLong(first, begin, end, 8, FIVE, 5, false)
     case 5:
-      return scanLanes(first, begin, end, FOUR, 4, isDense)
+      return gramCount <= FEW_SHORT ? scanLanes(first, begin, end, FOUR, 4, true) : scanLanes(first, begin, end, FOUR, 4, false)
     case 6:
-      return scanLanes(first, begin, end, THREE, 3, isDense)
+      return gramCount <= FEW_SHORT ? scanLanes(first, begin, end, THREE, 3, true) : scanLanes(first, begin, end, THREE, 3, false)
     case 7:
-      return scanShort(first, begin, end, 2, FOUR, 4)
+      return lookShort(first, end, begin, end, 2, FOUR, 4, gramCount <= FEW_SHORT)
     default:
-      return scanShort(first, begin, end, 1, FOUR, 4)
+      return lookShort(first, end, begin, end, 1, FOUR, 4, gramCount <= FEW_SHORT)
   }
 }
