@@ -10,6 +10,7 @@ import { addBuild } from './build.js'
 import { addBuilds } from './builds.js'
 import { quietProgram, type AddCommand } from './command.js'
 import { addCompletion } from './completion.js'
+import { addDatabase } from './database.js'
 import { addEnvironments } from './environments.js'
 import { addExec } from './exec.js'
 import { addGroups } from './groups.js'
@@ -22,8 +23,10 @@ import { addRedact } from './redact.js'
 import { addRun } from './run.js'
 import { addScan } from './scan.js'
 import { addSecrets } from './secrets.js'
+import { addServe } from './serve.js'
 import { addServerOption } from './server.js'
 import { addStoreChoice } from './store-choice.js'
+import { addToken } from './token.js'
 import { addUsage } from './usage.js'
 import { VERSION } from './version.js'
 import { addWorker } from './worker.js'
@@ -45,8 +48,11 @@ const COMMANDS: readonly AddCommand[] = [
   addBuilds,
   addLogin,
   addLogout,
+  addServe,
   addKeyholder,
   addWorker,
+  addToken,
+  addDatabase,
   addCompletion,
 ]
 

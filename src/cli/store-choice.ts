@@ -23,6 +23,7 @@ const WITHOUT_STORE = new Set([
   'traceless logout',
   'traceless identity create',
   'traceless identity export-public',
+  'traceless database',
 ])
 
 /** Gives `--database` to every command that opens the store, and lets it say which store that is. */

@@ -16,7 +16,7 @@ import { failureResponse, faultFrom, HttpFault, notFound } from './failures.js'
 import type { Handler, Peer } from './listen.js'
 import type { ServerLog } from './log.js'
 import type { ServerMetrics } from './metrics.js'
-import { RateLimit } from './rate-limit.js'
+import { RateLimit, type Rate } from './rate-limit.js'
 import type { Tokens } from '../store/tokens.js'
 
 /** What the app is made of. */
@@ -32,6 +32,8 @@ export interface AppParts {
   readonly isSecure: boolean
   /** Counts requests of an address whose token is not good. */
   readonly strangers: RateLimit
+  /** How often one token may ask. */
+  readonly tokenRate: Rate
 }
 
 /** A route that looks for no token: health, documents, signing in. */
@@ -41,11 +43,11 @@ export interface OpenRoute {
   readonly respond: Handler
 }
 
-/** Requests of one token. */
-const TOKEN_RATE = { burst: 300, perSecond: 50 } as const
-
 /** Requests of one address with a token that is not good. */
 export const STRANGER_RATE = { burst: 20, perSecond: 0.5 } as const
+
+/** What asks for a file. */
+const SAFE_METHODS = new Set(['GET', 'HEAD'])
 
 /** Longest URL, in characters. */
 const MAX_URL_LENGTH = 8192
@@ -98,7 +100,7 @@ export function createHandler(parts: AppParts): Handler {
 
 function routesOf(parts: AppParts): Hono<Context> {
   const app = new Hono<Context>()
-  const limits: Limits = { token: new RateLimit(TOKEN_RATE), stranger: parts.strangers }
+  const limits: Limits = { token: new RateLimit(parts.tokenRate), stranger: parts.strangers }
   for (const each of parts.endpoints) {
     app.on(each.method.toUpperCase(), honoPath(each.path), async ({ env, req }) => {
       env.trace.route = each.path
@@ -114,7 +116,7 @@ function routesOf(parts: AppParts): Hono<Context> {
     })
   }
   app.notFound(async ({ env, req }) => {
-    const file = req.method === 'GET' ? await parts.files(req.path) : null
+    const file = SAFE_METHODS.has(req.method) ? await parts.files(req.path) : null
     if (file !== null) env.trace.route = 'file'
     return file ?? failureResponse(notFound('such address'))
   })

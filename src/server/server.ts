@@ -61,6 +61,7 @@ export const DEFAULT_LIMITS: ServerLimits = {
   openBuilds: 1_000,
   buildMs: 2 * 3_600_000,
   budgetBytes: 20 * 1024 * 1024 * 1024,
+  tokenRate: { burst: 300, perSecond: 50 },
 }
 
 /** How long builds are kept where nothing is said, in milliseconds: 30 days. */
@@ -121,6 +122,7 @@ export function createServer(parts: ServerParts): TracelessServer {
     metrics,
     isSecure,
     strangers,
+    tokenRate: limits.tokenRate,
   })
   const retention = {
     retentionMs: parts.retention?.retentionMs ?? DEFAULT_RETENTION_MS,

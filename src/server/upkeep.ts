@@ -31,9 +31,6 @@ const LOOK_MS = 2_000
 /** Time between two looks for what is too old, in milliseconds. */
 const CLEAN_MS = 60_000
 
-/** Builds that are offered again at once: an announcement may have been lost. */
-const OFFERED = 100
-
 /** Looks after builds until the signal is aborted. What fails is logged and done again. */
 export async function keepUp(parts: UpkeepParts): Promise<void> {
   await Promise.all([
@@ -45,9 +42,11 @@ export async function keepUp(parts: UpkeepParts): Promise<void> {
 
 async function releaseBuilds({ builds, queue, log }: UpkeepParts): Promise<void> {
   const { waiting, ended } = await builds.expire()
-  for (const build of waiting) log.event('build given back', { build })
+  for (const build of waiting) {
+    log.event('build waits again', { build })
+    await queue.announce(build)
+  }
   for (const build of ended) log.event('build given up', { build })
-  for (const build of await builds.waiting(OFFERED)) await queue.announce(build)
 }
 
 async function cleanUp({ builds, workers, retention, log }: UpkeepParts): Promise<void> {

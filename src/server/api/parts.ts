@@ -11,6 +11,7 @@ import type { Recipient } from '../../store/recipients.js'
 import type { Tokens } from '../../store/tokens.js'
 import type { WorkerRecords } from '../../store/workers.js'
 import type { ServerMetrics } from '../metrics.js'
+import type { Rate } from '../rate-limit.js'
 
 /** The admin of the store, recorded as somebody's work. */
 export type AdminAs = (actor: string) => SecretAdmin
@@ -23,8 +24,10 @@ export interface ServerLimits {
   readonly openBuilds: number
   /** Longest time that a build may take, in milliseconds; also what one gets that names none. */
   readonly buildMs: number
-  /** Bytes of outputs, contexts and events in the database. */
+  /** Bytes of outputs and events of ended builds in the database. */
   readonly budgetBytes: number
+  /** How often one token may ask. */
+  readonly tokenRate: Rate
 }
 
 /** Parts of the API. */
