@@ -9,6 +9,7 @@ import type { Bench } from './bench.js'
 
 const BENCHES: Readonly<Record<string, () => Promise<{ run: () => Promise<Bench> }>>> = {
   redact: () => import('./redact.js'),
+  server: () => import('./server.js'),
   store: () => import('./store.js'),
 }
 
