@@ -10,6 +10,7 @@ import type { Bench } from './bench.js'
 const BENCHES: Readonly<Record<string, () => Promise<{ run: () => Promise<Bench> }>>> = {
   build: () => import('./build.js'),
   redact: () => import('./redact.js'),
+  server: () => import('./server.js'),
   store: () => import('./store.js'),
   leak: () => import('./leak.js'),
 }
