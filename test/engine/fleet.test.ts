@@ -3,15 +3,15 @@
  * built program, on one PostgreSQL and one engine.
  */
 
-import { readFile, rm } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { rm } from 'node:fs/promises'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { postgresQueue } from '../../src/queue/postgres-queue.js'
+import { postgresQueue, QUEUE_SCHEMA } from '../../src/queue/postgres-queue.js'
 import type { BuildQueue } from '../../src/queue/queue.js'
 import type { BuildEntry, NewBuild } from '../../src/store/builds.js'
 import type { Store } from '../../src/store/open.js'
 import { openPostgres } from '../../src/store/postgres.js'
+import { workerGrants } from '../../src/store/worker-role.js'
 import { hasImage, removeImages } from '../support/engine.js'
 import { startProgram, type Running } from '../support/fleet.js'
 import { startPostgres, type Cluster } from '../support/postgres.js'
@@ -65,7 +65,7 @@ async function grantWorker(): Promise<string> {
   await client.connect()
   try {
     await client.query('create role traceless_worker login')
-    await client.query(await readFile(resolve(import.meta.dirname, '../../docs/worker-role.sql'), 'utf8'))
+    for (const statement of workerGrants('traceless_worker', QUEUE_SCHEMA)) await client.query(statement)
   } finally {
     await client.end()
   }
