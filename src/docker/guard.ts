@@ -20,6 +20,7 @@ export function guardedEngine(engine: Engine, signal: AbortSignal): Engine {
     pull: (reference, options) => until(engine.pull(reference, options)),
     build: (input, own) => guarded(engine.build(input, own), signal),
     parts: async (images, options) => guardedParts(await until(engine.parts(images, options)), signal),
+    readFile: (image, file) => until(engine.readFile(image, file)),
     tag: (image, reference) => until(engine.tag(image, reference)),
     push: (image, reference, options) => until(engine.push(image, reference, options)),
     archive: (image, options) => until(engine.archive(image, options)),
