@@ -74,13 +74,17 @@ export function checked(schema: z.ZodType | undefined, input: unknown, what: str
 }
 
 function problemOf({ code, path }: z.core.$ZodIssue, what: string): Problem {
-  const place = path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${shownKey(part)}`)).join('')
+  // What stands below one of these was named by the caller, and may be anything.
+  const own = path.findIndex((part) => typeof part === 'string' && NAMED_BY_CALLERS.has(part))
+  const place = path
+    .slice(0, own === -1 ? undefined : own + 1)
+    .map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`))
+    .join('')
   const field = place === '' ? `The ${what}` : `${place.replace(/^\./, '')} of the ${what}`
   const message =
     code === 'unrecognized_keys' ? `${field} has a field that is not known.` : `${field} is not valid.`
   return { code: 'REQUEST_INVALID', message, hint: 'See /openapi.json.' }
 }
 
-/** A key that a caller made up may be anything. */
-const shownKey = (key: PropertyKey): string =>
-  typeof key === 'string' && /^[A-Za-z][A-Za-z0-9]{0,31}$/.test(key) ? key : '…'
+/** Fields whose keys callers make up. */
+const NAMED_BY_CALLERS = new Set(['buildArgs', 'labels', 'secrets', 'buildContexts'])

@@ -103,6 +103,12 @@ it('V1: bodies are JSON, within their size, and nothing of a wrong one is repeat
   expect((await call('{"changes":[{"name":"A","value":"","hunter2":1}]}'))[0]).toBe(400)
   expect((await call('{"hunter2":1}'))[0]).toBe(400)
   expect((await call('[]'))[0]).toBe(400)
+  const named = { dockerfile: { text: 'FROM x' }, tags: ['a'], buildArgs: { hunter2: 1 } }
+  const build = await server.call('POST', '/v1/builds', {
+    token,
+    body: { environment: 'main', request: named, output: { type: 'engine' } },
+  })
+  expect([build.status, build.text.includes('hunter2')]).toEqual([400, false])
   expect((await call('{}', { 'content-type': 'text/plain' }))[0]).toBe(415)
   expect((await call('{}', { 'content-encoding': 'br' }))[0]).toBe(415)
   const large = JSON.stringify({ names: ['A'.repeat(300_000)] })
