@@ -47,10 +47,11 @@ export function remoteAdmin(connection: Connection, storeId: string): SecretAdmi
   return {
     storeId,
     groups: remoteGroups(connection),
-    set: ({ environment, group }, changes, options = {}) =>
-      change(at(environment, 'secrets'), { changes: changes.map(changeBody), group, ...options }),
-    unset: ({ environment, group }, names, options = {}) =>
-      change(at(environment, 'secrets', 'unset'), { names, group, ...options }),
+    // Field by field: a caller's options may hold more than the server knows.
+    set: ({ environment, group }, changes, { stage, how } = {}) =>
+      change(at(environment, 'secrets'), { changes: changes.map(changeBody), group, stage, how }),
+    unset: ({ environment, group }, names, { stage, allowMissing } = {}) =>
+      change(at(environment, 'secrets', 'unset'), { names, group, stage, allowMissing }),
     deploy: (environment, { force } = {}) => change(at(environment, 'deploy'), { force }),
     rollback: ({ environment, group, name }, to) =>
       change(at(environment, 'secrets', name, 'rollback'), { to, group }),
@@ -80,13 +81,13 @@ function remoteGroups({ json }: Connection): GroupAdmin {
   const at = (environment: string, ...parts: readonly string[]): string =>
     pathOf('environments', environment, 'groups', ...parts)
   return {
-    async create({ environment, name }, secrets, options = {}) {
-      const body = { name, changes: secrets.map(changeBody), ...options }
+    async create({ environment, name }, secrets, { allowExisting, stage } = {}) {
+      const body = { name, changes: secrets.map(changeBody), allowExisting, stage }
       const answer = await json({ method: 'POST', path: at(environment), body })
       return { created: answer['created'] === true }
     },
-    async update({ environment, name }, secrets, options = {}) {
-      const body = { changes: secrets.map(changeBody), ...options }
+    async update({ environment, name }, secrets, { stage } = {}) {
+      const body = { changes: secrets.map(changeBody), stage }
       return changeReport(await json({ method: 'PATCH', path: at(environment, name), body }))
     },
     async list({ environment, max, createdBefore }) {
