@@ -13,6 +13,9 @@ import { connect as connectSecure, type ConnectionOptions } from 'node:tls'
 import { Fault } from '../errors.js'
 import { openSsh, type SshPlace } from './ssh.js'
 
+/** How long a connection may take to stand, in milliseconds. */
+const CONNECT_MS = 20_000
+
 /** What is going to be spoken over a connection. Over TLS the two sides agree on it first. */
 export type Protocol = 'http/1.1' | 'h2'
 
@@ -103,8 +106,11 @@ export class AddressAgent extends Agent {
 
 async function opened(socket: Socket, event: 'connect' | 'secureConnect'): Promise<Duplex> {
   return new Promise((resolve, reject) => {
+    const late = setTimeout(() => socket.destroy(new Error('there was no connection in time')), CONNECT_MS)
+    socket.once('close', () => clearTimeout(late))
     socket.once('error', reject)
     socket.once(event, () => {
+      clearTimeout(late)
       socket.off('error', reject)
       resolve(socket)
     })

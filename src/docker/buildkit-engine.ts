@@ -90,6 +90,7 @@ export async function openBuilder(place: {
     readFile: async () => Promise.resolve(null),
     serveSecrets: (mounts) => openSession(transport, secretsOnly(mounts)),
     tag: () => Promise.reject(unsupported('keeps no images')),
+    readFile: () => Promise.reject(unsupported('gives single files of images to nobody')),
     push: async (image, reference, options) =>
       pushContent(await imageContent(kept(image), image), reference, options),
     archive: async (image, { references }) => ociArchive(await imageContent(kept(image), image), references),

@@ -5,6 +5,7 @@
  * @packageDocumentation
  */
 
+import { setTimeout } from 'node:timers/promises'
 import Docker from 'dockerode'
 import semver from 'semver'
 import { Fault } from '../errors.js'
@@ -29,7 +30,16 @@ export interface Connection extends Disposable {
 /** @throws {@link Fault} `ENGINE_UNREACHABLE`, `ENGINE_UNSUPPORTED`. */
 export async function connect(address: Address): Promise<Connection> {
   const agent = new AddressAgent(address)
-  const hello = await greet(dockerAt(agent, { timeout: HELLO_MS }), address)
+  try {
+    return await agreed(agent, address)
+  } catch (error) {
+    agent.destroy()
+    throw error
+  }
+}
+
+async function agreed(agent: AddressAgent, address: Address): Promise<Connection> {
+  const hello = await greet(dockerAt(agent, undefined), address)
   const found = { product: 'docker', version: semver.coerce(hello.Version)?.version ?? 'unknown' } as const
   if (!passes('build', found)) {
     throw new Fault('ENGINE_UNSUPPORTED', gateText('build', found), {
@@ -37,7 +47,7 @@ export async function connect(address: Address): Promise<Connection> {
     })
   }
   const api = agree(hello.ApiVersion, hello.MinAPIVersion)
-  const docker = dockerAt(agent, { version: `v${api}` })
+  const docker = dockerAt(agent, `v${api}`)
   const [info, hasBridge] = await Promise.all([
     call(async () => docker.info() as Promise<Info>),
     bridge(docker),
@@ -70,9 +80,10 @@ interface Info {
 const SNAPSHOTTER = 'io.containerd.snapshotter.v1'
 
 /** Says everything that dockerode would take from the process's variables otherwise. */
-function dockerAt(agent: AddressAgent, more: { timeout?: number; version?: string }): Docker {
+function dockerAt(agent: AddressAgent, version: string | undefined): Docker {
   return new Docker({
-    ...more,
+    version,
+    timeout: undefined,
     // For the header only: the agent connects.
     host: 'docker',
     protocol: 'http',
@@ -86,11 +97,20 @@ function dockerAt(agent: AddressAgent, more: { timeout?: number; version?: strin
 }
 
 async function greet(docker: Docker, address: Address): Promise<Docker.DockerVersion> {
+  const late = new AbortController()
   try {
-    return await docker.version()
+    return await Promise.race([docker.version(), silence(late.signal)])
   } catch (error) {
     throw silent(address, error)
+  } finally {
+    late.abort()
   }
+}
+
+/** Rejects when an engine should have answered, unless the wait is over before. */
+async function silence(over: AbortSignal): Promise<never> {
+  await setTimeout(HELLO_MS, undefined, { signal: over })
+  throw new Error('there was no answer in time')
 }
 
 async function bridge(docker: Docker): Promise<boolean> {
