@@ -86,8 +86,6 @@ export async function openBuilder(place: {
         },
       ),
     parts: async (wanted) => Promise.resolve(joined(wanted.map((image) => archiveOf(kept(image))))),
-    // Without containers a file would have to be looked for in every layer: what it would tell is left out of the report.
-    readFile: async () => Promise.resolve(null),
     serveSecrets: (mounts) => openSession(transport, secretsOnly(mounts)),
     tag: () => Promise.reject(unsupported('keeps no images')),
     readFile: () => Promise.reject(unsupported('gives single files of images to nobody')),
