@@ -20,9 +20,10 @@ const PROGRAM = resolve(import.meta.dirname, '../dist/cli/main.js')
 const BASE = 'traceless-base:bookworm'
 const IMAGE = 'traceless-demo:1'
 const LEAKY_IMAGE = 'traceless-demo:leaky'
+const CHATTY_IMAGE = 'traceless-demo:chatty'
 
 // What an earlier demo left would make the first step look wrong.
-await removeImages(IMAGE, LEAKY_IMAGE)
+await removeImages(IMAGE, LEAKY_IMAGE, CHATTY_IMAGE)
 const token = randomToken('demo')
 await using fixtures = await startFixtures()
 const index = `--index-url ${fixtures.origin}/index/open/simple/`
@@ -31,6 +32,12 @@ const handy = privatePackage('handy')
 await using folder = await temporaryFolder({
   'requirements.txt': [index, widget, ''].join('\n'),
   'leaky.txt': [index, widget, handy, ''].join('\n'),
+  Dockerfile: [
+    'FROM traceless-base:tiny',
+    'RUN --mount=type=secret,id=GIT_TOKEN \\',
+    '    echo "token: $(cat /run/secrets/GIT_TOKEN)" && echo "base64: $(base64 < /run/secrets/GIT_TOKEN)"',
+    '',
+  ].join('\n'),
 })
 await makeRepositories(fixtures)
 
@@ -51,15 +58,24 @@ await traceless(0, 'build', '-r', 'requirements.txt', '--base', BASE, '-t', IMAG
 await expectImage(IMAGE, true)
 await expectModules()
 
-title('3. A package that steals: the same list, and one dependency that keeps the token in a file')
+title('3. A step that prints the token: the log shows three stars in its place, whatever it is written as')
+await show('cat', 'Dockerfile')
+await traceless(0, 'build', '-f', 'Dockerfile', '-t', CHATTY_IMAGE)
+await removeImages(CHATTY_IMAGE)
+
+title('4. A package that steals: the same list, and one dependency that keeps the token in a file')
 say('The setup.py of acme/handy looks for credentials, and hides what it finds in the package as base64.')
 await show('cat', 'leaky.txt')
 await traceless(5, 'build', '-r', 'leaky.txt', '--base', BASE, '-t', LEAKY_IMAGE)
 await expectImage(LEAKY_IMAGE, false)
 
-title('4. Nothing is left of the token')
+title('5. Nothing is left of the token')
 await expectNothingLeft()
 say(`The image ${IMAGE} stays in the engine at ${process.env['DOCKER_HOST'] ?? 'its default place'}.`)
+
+title('That was it')
+say('The token was sealed in a store, reached one build step, and is in no log, no layer and no record.')
+say('README.md shows the same on a machine of your own, from "npm install" on.')
 
 /** A line of a requirement list that names the token. */
 function privatePackage(name: string): string {
