@@ -28,7 +28,6 @@ export const addWorker: AddCommand = (parent, app) => {
       'Takes builds from the database of a server and carries them out on the engine of this machine. It holds no identity:\nthe values of a build come from the keyholder. The first SIGTERM lets it end with what it has, the second gives that\nback.',
     )
     .option('--keyholder <address>', 'https://HOST:PORT or unix:/PATH (default: TRACELESS_KEYHOLDER)')
-    .option('--database <url>', 'PostgreSQL URL (default: TRACELESS_DATABASE)')
     .option('--name <name>', 'how it is listed (default: the host)')
     .option('--builds <number>', 'builds at once', count, 1)
     .option('--timeout <seconds>', 'longest time of a build', count)
