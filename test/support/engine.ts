@@ -46,10 +46,18 @@ export async function removeImages(...names: readonly string[]): Promise<void> {
   }
 }
 
-/** Whether the engine holds an image of that name. */
+/**
+ * Whether the engine holds an image of that name. Asked for by name: an engine with the containerd store measures all images
+ * to list one, and fails where another one goes away meanwhile.
+ */
 export async function hasImage(name: string): Promise<boolean> {
-  const images = await openDocker().listImages({ filters: { reference: [name] } })
-  return images.length > 0
+  try {
+    await openDocker().getImage(name).inspect()
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'statusCode' in error && error.statusCode === 404) return false
+    throw error
+  }
 }
 
 /** How a program in a container ended. */
