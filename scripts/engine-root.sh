@@ -51,7 +51,7 @@ run_in_root() {
   mount -t tmpfs tmpfs "$root/run"
   for folder in "${folders[@]}"; do
     mkdir --parents "$root$folder"
-    mount --rbind "$folder" "$root$folder"
+    mount --bind "$folder" "$root$folder"
   done
   # Not chroot alone: what enters the namespace of a container would begin at the machine's own root.
   cd "$root"

@@ -88,12 +88,14 @@ lock() {
 }
 
 start() {
-  local root launcher=()
+  local root cache launcher=()
   if [[ -n $suite ]]; then
     root=$(engine_root "$suite")
+    # Base images are made with packages that stand there.
+    cache=$(realpath --canonicalize-missing "$here/../.cache")
     # shellcheck disable=SC2016  # the inner shell's
     launcher=(unshare --mount --propagation=private bash -euc 'source "$0"; run_in_root "$@"'
-      "$here/engine-root.sh" "$root" "$engine_dir" "$run_dir" --)
+      "$here/engine-root.sh" "$root" "$engine_dir" "$run_dir" "$cache" --)
   else
     command -v dockerd >/dev/null || install_packages docker.io iptables 9>&-
     # Debian's package starts a system-wide engine where an init system runs.
