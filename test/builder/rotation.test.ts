@@ -101,7 +101,7 @@ class World {
         os: 'linux',
         architecture: 'amd64',
         storage: 'overlay2',
-      } as Engine['info'],
+      },
       keepsImages: true,
       containers: new Proxy({} as Engine['containers'], { get: unused }),
       watch: async (signal) => ({
