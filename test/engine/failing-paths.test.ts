@@ -138,6 +138,7 @@ const ELSEWHERE: Partial<Record<FaultCode, string>> = {
   SERVER_UNREACHABLE: 'the tests of the server',
   UNAUTHORIZED: 'the tests of the server',
   FORBIDDEN: 'the tests of the server',
+  NOT_FOUND: 'the tests of the server',
   PUSH_FAILED: 'the tests of pushing',
 }
 
