@@ -5,6 +5,7 @@
  * @packageDocumentation
  */
 
+import { createColors } from 'picocolors'
 import type { VersionEntry } from '../store/admin.js'
 import type { Io } from './io.js'
 
@@ -75,10 +76,7 @@ export const shortTime = (at: Date): string => at.toISOString().slice(0, 16).rep
 
 /** A table without borders. Columns that do not fit beside the others go on in a second line, below their own headings. */
 async function tableText<T>(rows: readonly T[], columns: readonly Column<T>[], io: Io): Promise<string> {
-  const [{ default: Table }, { createColors }] = await Promise.all([
-    import('cli-table3'),
-    import('picocolors'),
-  ])
+  const { default: Table } = await import('cli-table3')
   const { bold } = createColors((io.env['NO_COLOR'] ?? '') === '')
   const cells = [
     columns.map(({ title }) => title),

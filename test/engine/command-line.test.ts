@@ -75,7 +75,7 @@ describe('the program as a process', () => {
   it('S3: lists on a terminal that was not told its size', async () => {
     const { status, shown } = await onTerminal(
       ['sh', '-c', 'stty cols 0 rows 0; exec "$0" "$@"', process.execPath, PROGRAM, 'secrets', 'list'],
-      { env: { ...env, DEBUG: '' }, cwd: home, dialogue: [] },
+      { env: { ...env, DEBUG: '', NO_COLOR: '1' }, cwd: home, dialogue: [] },
     )
     expect(status).toBe(0)
     expect(shown).toMatch(/Name +Env +Group/)
