@@ -7,7 +7,7 @@
 
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { readCompose, type ComposeBuild, type ComposeSecret } from '../builder/compose.js'
+import type { ComposeBuild, ComposeSecret } from '../builder/compose.js'
 import type { BuildOptions, DockerfileRequest, SecretSource } from '../builder/request.js'
 import { Fault } from '../errors.js'
 import { SecretValue } from '../secret.js'
@@ -29,6 +29,8 @@ export interface ComposeOverrides {
 /** Makes a request of a service's build. Secrets of the file that are variables or files are read here. */
 export async function composeRequest(given: ComposeOverrides, io: Io): Promise<DockerfileRequest> {
   const path = resolve(io.cwd, given.file)
+  // Loaded only here: reading YAML takes longer to load than most commands to run.
+  const { readCompose } = await import('../builder/compose.js')
   const build = readCompose(await textOf(path), { path, service: given.service, variables: io.env })
   const { options } = given
   const secrets: Record<string, SecretSource> = {}

@@ -10,7 +10,7 @@ import { readFile } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
 import { Fault } from '../errors.js'
 import { publishedPort, type RunRequest } from '../runner/request.js'
-import { configuredFiles, secretFile, type SecretFile } from '../runner/secret-file.js'
+import type { SecretFile } from '../runner/secret-file.js'
 import { environmentOption, groupOption, repeatable, type AddCommand } from './command.js'
 import type { Io } from './io.js'
 
@@ -102,6 +102,7 @@ async function requestOf(
   command: readonly string[],
   { flags, io }: { readonly flags: RunFlags; readonly io: Io },
 ): Promise<RunRequest> {
+  const { secretFile } = await import('../runner/secret-file.js')
   return {
     image,
     // Commander ends our options at the image, and hands on the "--" that is meant to.
@@ -141,6 +142,7 @@ const absolute = (volume: string, cwd: string): string => {
 
 async function filesOf(config: string | undefined, io: Io): Promise<readonly SecretFile[]> {
   const path = resolve(io.cwd, config ?? CONFIG)
+  const { configuredFiles } = await import('../runner/secret-file.js')
   try {
     return configuredFiles(await readFile(path, 'utf8'), basename(path))
   } catch (error) {

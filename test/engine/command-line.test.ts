@@ -1,4 +1,4 @@
-/** The built program as a process of its own: pipes, signals, and how long it takes to start. */
+/** The built program as a process of its own: pipes, signals, terminals. */
 
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -7,7 +7,6 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { processCpuMs } from '../support/processes.js'
 import { onTerminal } from '../support/terminal.js'
 
 const PROGRAM = resolve(import.meta.dirname, '../../dist/cli/main.js')
@@ -27,15 +26,6 @@ describe('the program as a process', () => {
 
   it('S3: lists without a terminal', () => {
     expect(traceless(['secrets', 'list'])).toMatch(/^A\tmain\t/)
-  })
-
-  it('S3: lists in at most 2.5 times the processor time of an empty Node process', () => {
-    const times = Array.from({ length: 7 }, () => ({
-      empty: processCpuMs([process.execPath, '-e', '0'], env),
-      list: processCpuMs([process.execPath, PROGRAM, 'secrets', 'list'], env),
-    }))
-    const least = (key: 'empty' | 'list'): number => Math.min(...times.map((each) => each[key]))
-    expect(least('list') / least('empty')).toBeLessThanOrEqual(2.5)
   })
 
   it('S1: asks for values on a terminal, which shows none of them, not even what is pasted over several lines', async () => {
