@@ -15,14 +15,32 @@ help: ## lists these targets
 demo: base-images build ## shows a build with a secret, and a leaky one being refused
 	@$(use_engine); $(bin)/tsx scripts/demo.ts
 
-test: base-images ## lint, types, build, unit and engine tests
+# Two lanes, because the engine's builds leave half of two cores idle; a failure in one of them lets the other end.
+test: node_modules/.package-lock.json ## lint, types, build, unit, browser and engine tests
+	@rm -rf .cache/results
+	@status=0; $(MAKE) --no-print-directory --output-sync=line --keep-going --jobs=2 engine-lane other-lane || status=$$?; \
+	$(bin)/vitest --merge-reports=.cache/results --reporter=./test/support/closing-line.ts; exit $$status
+
+lane := --reporter=default --reporter=blob --outputFile.blob
+.PHONY: engine-lane other-lane test-tools format lint types
+engine-lane: base-images test-tools build
+	@$(use_engine); $(bin)/vitest run --project engine $(lane)=.cache/results/engine.json
+
+other-lane: format lint types build test-tools base-images
+	@$(use_engine); $(bin)/vitest run --project unit --project browser --project servers $(lane)=.cache/results/other.json
+
+test-tools:
 	@scripts/test-tools.sh
+
+format: node_modules/.package-lock.json
 	@$(bin)/prettier --check . --log-level warn
+
+lint: node_modules/.package-lock.json
 	@$(bin)/eslint . --max-warnings 0
+
+types: node_modules/.package-lock.json
 	@$(bin)/tsc -p tsconfig.json --noEmit
 	@$(bin)/tsc -p src/server/dashboard/tsconfig.json --noEmit
-	@$(MAKE) --no-print-directory build
-	@$(use_engine); $(bin)/vitest run
 
 test-engines: node_modules/.package-lock.json ## the engine suite on every engine that Debian has, and a matrix
 	@scripts/engines.sh test

@@ -1,9 +1,11 @@
 import { defineConfig } from 'vitest/config'
 
 /**
- * `unit` needs nothing but Node. `engine` needs the engine and the base image
- * that `make engine` provides; its files run one after another because two
- * cores and one engine make parallel builds slower, not faster. `browser` needs
+ * `unit` needs nothing but Node. `engine` needs the engine and the base images
+ * that `make engine` provides; its files run one after another, because many
+ * look at what a build left on the engine. `servers` are tests that start what
+ * they work on (an engine, PostgreSQL, the program's own servers) and wait for
+ * it most of the time, so that they can run beside those. `browser` needs
  * Debian's Chromium, which `scripts/test-tools.sh` brings.
  */
 export default defineConfig({
@@ -14,7 +16,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/engine/**', 'test/browser/**'],
+          exclude: ['test/engine/**', 'test/servers/**', 'test/browser/**'],
           testTimeout: 60_000,
         },
       },
@@ -22,6 +24,16 @@ export default defineConfig({
         test: {
           name: 'engine',
           include: ['test/engine/**/*.test.ts'],
+          testTimeout: 180_000,
+          hookTimeout: 300_000,
+          fileParallelism: false,
+          globalSetup: ['test/engine/setup.ts'],
+        },
+      },
+      {
+        test: {
+          name: 'servers',
+          include: ['test/servers/**/*.test.ts'],
           testTimeout: 180_000,
           hookTimeout: 300_000,
           fileParallelism: false,

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Brings what `npm run bench -- leak` measures with, all of it below .cache/bench, and prints nothing on stdout:
 #
-#   python.tar   a Debian root file system with Python, about 300 MB: the one of traceless-base:bookworm
+#   python.tar   a Debian root file system with Python and its documentation, about 300 MB
 #   mixed.tar    over 1 GB: compilers' libraries, headers, documentation, a Java runtime, Node modules, random bytes
 #   small.tar    100,000 small files
 #   hyperscan    bench/leak/hyperscan.c, compiled
@@ -21,14 +21,9 @@ mkdir --parents "$bench"
 exec 9>"$bench/lock"
 flock --timeout 900 9
 
-shopt -s nullglob
 if [[ ! -s $bench/python.tar ]]; then
-  made=("$cache"/python-*.tar)
-  if ((${#made[@]} > 0)); then cp "${made[0]}" "$bench/python.part.tar"
-  else
-    mmdebstrap --quiet --variant=minbase --include=python3,python3-pip,python3-setuptools,git,ca-certificates \
-      bookworm "$bench/python.part.tar" </dev/null >&2
-  fi
+  mmdebstrap --quiet --variant=minbase --include=python3,python3-pip,python3-setuptools,git,ca-certificates \
+    bookworm "$bench/python.part.tar" </dev/null >&2
   mv "$bench/python.part.tar" "$bench/python.tar"
 fi
 

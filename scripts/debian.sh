@@ -14,9 +14,16 @@ install_packages() {
     return 1
   fi
   echo "Installing from Debian: ${missing[*]}" >&2
-  # A package list that is older than the archive names files that are gone: it is renewed only then, or when there is none.
-  apt_install "${missing[@]}" 2>/dev/null || { apt-get update -qq >&2 && apt_install "${missing[@]}"; }
+  renewing apt_install "${missing[@]}"
 }
+
+# A package list that is older than the archive names files that are gone: it is renewed only then, or when there is none.
+# One of our scripts at a time, as apt does not wait for another one that renews it.
+renewing() (
+  exec 8>/run/lock/traceless-apt
+  flock --timeout 600 8
+  "$@" 2>/dev/null || { apt-get update -qq >&2 && "$@"; }
+)
 
 apt_install() {
   DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends \
@@ -28,7 +35,7 @@ download_packages() {
   local folder=$1
   shift
   echo "Downloading from Debian: $*" >&2
-  apt_download "$folder" "$@" 2>/dev/null || { apt-get update -qq >&2 && apt_download "$folder" "$@"; }
+  renewing apt_download "$folder" "$@"
 }
 
 # apt's own user could not write to a folder of ours.

@@ -9,7 +9,7 @@
 import { readFile } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
 import { Fault } from '../errors.js'
-import { publishedPort, type RunRequest } from '../runner/request.js'
+import type { RunRequest } from '../runner/request.js'
 import type { SecretFile } from '../runner/secret-file.js'
 import { environmentOption, groupOption, repeatable, type AddCommand } from './command.js'
 import type { Io } from './io.js'
@@ -102,7 +102,10 @@ async function requestOf(
   command: readonly string[],
   { flags, io }: { readonly flags: RunFlags; readonly io: Io },
 ): Promise<RunRequest> {
-  const { secretFile } = await import('../runner/secret-file.js')
+  const [{ secretFile }, { publishedPort }] = await Promise.all([
+    import('../runner/secret-file.js'),
+    import('../runner/request.js'),
+  ])
   return {
     image,
     // Commander ends our options at the image, and hands on the "--" that is meant to.

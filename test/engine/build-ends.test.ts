@@ -20,7 +20,7 @@ beforeAll(async () => {
 })
 afterAll(() => builds[Symbol.asyncDispose]())
 
-const runs = async (word: string): Promise<boolean> => (await processesWith(word)).length > 0
+const runs = (word: string): boolean => processesWith(word).length > 0
 
 /** A command that runs for ten minutes. A shell gives its place to its last command, and with it the word to look for. */
 const lasting = (word: string): string => `sleep 600; : ${word}`
@@ -61,7 +61,7 @@ describe('B8: cancelling', () => {
       if (way === 'timed out') stoppedAt = performance.now()
       await onceRunning
       faultOf(outcome, way === 'cancelled' ? 'CANCELLED' : 'TIMED_OUT')
-      expect(await until(async () => !(await runs(word)), 2000 - (performance.now() - stoppedAt))).toBe(true)
+      expect(await until(() => !runs(word), 2000 - (performance.now() - stoppedAt))).toBe(true)
       expect(await hasImage(tag)).toBe(false)
       const hasRecord = async (): Promise<boolean> =>
         (await builds.engine.recordDescriptions()).some((text) => text.includes(word))
@@ -114,7 +114,7 @@ describe('B8: cancelling', () => {
       },
     )
     await expect(building).rejects.toThrow('the listener is broken')
-    expect(await until(async () => !(await runs(word)), 2000)).toBe(true)
+    expect(await until(() => !runs(word), 2000)).toBe(true)
   })
 })
 
@@ -148,7 +148,7 @@ describe('B8: an engine that goes away', () => {
     })
     await killed
     // Its step outlives a killed engine; nobody else would end it.
-    for (const pid of await processesWith(word)) process.kill(pid, 'SIGKILL')
+    for (const pid of processesWith(word)) process.kill(pid, 'SIGKILL')
     faultOf(outcome, 'ENGINE_UNREACHABLE')
     expect(await builds.traces([token])).toEqual([])
   })

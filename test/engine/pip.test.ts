@@ -65,7 +65,7 @@ async function watched<T>(
   let done = false
   const look = async (): Promise<void> => {
     while (!done) {
-      for (const [pid, line] of await commandLines()) {
+      for (const [pid, line] of commandLines()) {
         const environment = await readFile(`/proc/${String(pid)}/environ`, 'latin1').catch(() => '')
         for (const { form, needle } of needles) {
           if (Buffer.from(line).includes(needle)) seen.add(`argument ${form}`)

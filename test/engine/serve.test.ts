@@ -98,14 +98,12 @@ it('V5: one process is a whole server: it makes the store, builds, and ends with
   expect(Number(archive.headers.get('content-length'))).toBe((await archive.arrayBuffer()).byteLength)
   for (const text of [events, output.join(''), served.said.join('\n')]) expect(text).not.toContain(value)
 
-  const keyholders = await processesWith('traceless-keyholder-')
+  const keyholders = processesWith('traceless-keyholder-')
   expect(keyholders.length).toBeGreaterThan(0)
   served.process.kill('SIGTERM')
   const [status] = (await once(served.process, 'exit')) as [number]
   expect(status).toBe(0)
-  await until(async () =>
-    (await processesWith('traceless-keyholder-')).every((pid) => !keyholders.includes(pid)),
-  )
+  await until(async () => processesWith('traceless-keyholder-').every((pid) => !keyholders.includes(pid)))
 })
 
 it('V1: two servers without an identity answer for one store; a reader goes on at the other when one is killed', async () => {

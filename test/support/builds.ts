@@ -128,7 +128,7 @@ export async function startBuilds({
       return searchEverywhere(tokens, { ...places, texts, folders: [temporary.path] })
     },
     async [Symbol.asyncDispose]() {
-      await watched.stop()
+      watched.stop()
       const docker = openDocker()
       for (const name of images) {
         if ((await engine.inspect(name)) !== null) await docker.getImage(name).remove({ force: true })
@@ -196,23 +196,11 @@ async function outcomeOf(builder: Builder, request: BuildRequest, controls: Buil
 }
 
 /** Command lines of all processes of the machine, those of the engine's steps too. */
-function watchCommandLines(): { seen(): string; stop(): Promise<void> } {
+function watchCommandLines(): { seen(): string; stop(): void } {
   const seen = new Set<string>()
-  const stopped = new AbortController()
-  const look = async (): Promise<void> => {
-    for (const line of (await commandLines()).values()) seen.add(line)
+  const look = (): void => {
+    for (const line of commandLines().values()) seen.add(line)
   }
-  const watching = (async () => {
-    while (!stopped.signal.aborted) {
-      await look()
-      await new Promise((resolve) => setTimeout(resolve, WATCH_MS))
-    }
-  })()
-  return {
-    seen: () => [...seen].join('\n'),
-    async stop() {
-      stopped.abort()
-      await watching
-    },
-  }
+  const watching = setInterval(look, WATCH_MS)
+  return { seen: () => [...seen].join('\n'), stop: () => clearInterval(watching) }
 }

@@ -92,7 +92,7 @@ export async function startOwnEngine(
     },
     async revive() {
       thaw()
-      if (killed) await until(async () => !(await commandLines()).has(pid), END_MS)
+      if (killed) await until(() => !commandLines().has(pid), END_MS)
       killed = false
       await start()
       pid = await pidOf('pid')

@@ -5,35 +5,35 @@
  */
 
 import { spawnSync } from 'node:child_process'
-import { readdir, readFile } from 'node:fs/promises'
+import { readdirSync, readFileSync } from 'node:fs'
 
 /** How long a process may take to end, in milliseconds. */
 const END_MS = 20_000
 
-/** Command lines by process id, arguments separated by NUL. */
-export async function commandLines(): Promise<ReadonlyMap<number, string>> {
+/**
+ * Command lines by process id, arguments separated by NUL. Read without waiting: a test that looks again and again takes
+ * a tenth of the time for it so.
+ */
+export function commandLines(): ReadonlyMap<number, string> {
   const lines = new Map<number, string>()
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
-  await Promise.all(
-    pids.map(async (pid) => {
-      try {
-        lines.set(Number(pid), await readFile(`/proc/${pid}/cmdline`, 'utf8'))
-      } catch (error) {
-        // Processes end while they are looked at.
-        if (!(error instanceof Error && 'code' in error)) throw error
-      }
-    }),
-  )
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    try {
+      lines.set(Number(pid), readFileSync(`/proc/${pid}/cmdline`, 'utf8'))
+    } catch (error) {
+      // Processes end while they are looked at.
+      if (!(error instanceof Error && 'code' in error)) throw error
+    }
+  }
   return lines
 }
 
 /** Processes that have that word in their command line. */
-export async function processesWith(word: string): Promise<readonly number[]> {
-  return [...(await commandLines())].flatMap(([pid, line]) => (line.includes(word) ? [pid] : []))
+export function processesWith(word: string): readonly number[] {
+  return [...commandLines()].flatMap(([pid, line]) => (line.includes(word) ? [pid] : []))
 }
 
 /** Waits until something is so, at most that long, in milliseconds; says whether it is. */
-export async function until(condition: () => Promise<boolean>, ms: number): Promise<boolean> {
+export async function until(condition: () => boolean | Promise<boolean>, ms: number): Promise<boolean> {
   const deadline = performance.now() + ms
   for (;;) {
     if (await condition()) return true
@@ -44,10 +44,10 @@ export async function until(condition: () => Promise<boolean>, ms: number): Prom
 
 /** Ends a process and waits until it is gone. One that is gone already is fine. */
 export async function endProcess(pid: number): Promise<void> {
-  const isThere = async (): Promise<boolean> => ((await commandLines()).get(pid) ?? '') !== ''
-  if (!(await isThere())) return
+  const isThere = (): boolean => (commandLines().get(pid) ?? '') !== ''
+  if (!isThere()) return
   process.kill(pid, 'SIGTERM')
-  if (await until(async () => !(await isThere()), END_MS)) return
+  if (await until(() => !isThere(), END_MS)) return
   process.kill(pid, 'SIGKILL')
 }
 

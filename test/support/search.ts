@@ -6,7 +6,8 @@
  */
 
 import { createHash } from 'node:crypto'
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { readdir, readFile, readlink, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { gunzipSync } from 'node:zlib'
@@ -89,8 +90,22 @@ interface NamedBytes {
   readonly bytes: Uint8Array
 }
 
-/** Everything `docker save` writes: the archive, and what is compressed somewhere in it. */
+/**
+ * Everything of an image. Where the engine keeps its layers as folders of this machine, those above another image are
+ * read there: `docker save` packs all of them each time, however few are asked for.
+ */
 async function* savedFiles(image: string, above: string | undefined): AsyncGenerator<NamedBytes> {
+  const folders = above === undefined ? undefined : await layerFolders(image, above)
+  if (folders !== undefined) {
+    yield* imageTexts(image)
+    for (const folder of folders) {
+      for await (const { name, bytes } of filesBelow(folder, Infinity)) {
+        yield { name, bytes }
+        yield* decompressed(name, bytes)
+      }
+    }
+    return
+  }
   const bytes = await buffer(await openDocker().getImage(image).get())
   if (above === undefined) {
     yield { name: 'saved', bytes }
@@ -106,6 +121,29 @@ async function* savedFiles(image: string, above: string | undefined): AsyncGener
     yield { name: `saved!${entry.header.name}`, bytes: content }
     yield* decompressed(`saved!${entry.header.name}`, content)
   }
+}
+
+/** What the engine says of an image: its configuration and its history. */
+async function* imageTexts(image: string): AsyncGenerator<NamedBytes> {
+  const handle = openDocker().getImage(image)
+  yield { name: 'configuration', bytes: Buffer.from(JSON.stringify(await handle.inspect())) }
+  yield { name: 'history', bytes: Buffer.from(JSON.stringify(await handle.history())) }
+}
+
+/** Folders of the layers that an image has and the one below it has not; `undefined` where they are not to be had here. */
+async function layerFolders(image: string, above: string): Promise<readonly string[] | undefined> {
+  const older = new Set(await foldersOf(above))
+  const folders = await foldersOf(image)
+  if (older.size === 0 || folders.length === 0) return undefined
+  const own = folders.filter((folder) => !older.has(folder))
+  return own.length > 0 && own.every((folder) => existsSync(folder)) ? own : undefined
+}
+
+/** As the engine names them where it stores images with overlay2. */
+async function foldersOf(image: string): Promise<readonly string[]> {
+  const { GraphDriver } = await openDocker().getImage(image).inspect()
+  const { UpperDir = '', LowerDir = '' } = (GraphDriver.Data as Record<string, string> | null) ?? {}
+  return [UpperDir, ...LowerDir.split(':')].filter((folder) => folder !== '')
 }
 
 /** Digests of an image's layers, as they are before anything compresses them. */
@@ -136,12 +174,15 @@ async function* decompressed(name: string, bytes: Buffer): AsyncGenerator<NamedB
   }
 }
 
-async function* filesBelow(folder: string): AsyncGenerator<NamedBytes> {
+async function* filesBelow(
+  folder: string,
+  most = MAX_FILE_BYTES,
+): AsyncGenerator<NamedBytes & { bytes: Buffer }> {
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
     const name = join(entry.parentPath, entry.name)
     yield { name: `name of ${name}`, bytes: Buffer.from(name) }
-    if (entry.isFile() && (await stat(name)).size <= MAX_FILE_BYTES)
-      yield { name, bytes: await readFile(name) }
+    if (entry.isSymbolicLink()) yield { name: `link ${name}`, bytes: Buffer.from(await readlink(name)) }
+    if (entry.isFile() && (await stat(name)).size <= most) yield { name, bytes: await readFile(name) }
   }
 }
 

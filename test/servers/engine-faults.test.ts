@@ -210,7 +210,7 @@ describe('engine faults', () => {
 
 /** Steps outlive a killed engine; nobody else would end them. */
 async function endSteps(): Promise<void> {
-  for (const pid of await processesWith('word-')) {
+  for (const pid of processesWith('word-')) {
     try {
       process.kill(pid, 'SIGKILL')
     } catch (error) {

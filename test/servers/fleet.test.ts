@@ -1,6 +1,6 @@
 /**
  * A fleet as it is run: a keyholder and three workers, each a process of the
- * built program, on one PostgreSQL and one engine.
+ * built program, on one PostgreSQL and one engine that are its own.
  */
 
 import { rm } from 'node:fs/promises'
@@ -12,8 +12,9 @@ import type { BuildEntry, NewBuild } from '../../src/store/builds.js'
 import type { Store } from '../../src/store/open.js'
 import { openPostgres } from '../../src/store/postgres.js'
 import { workerGrants } from '../../src/store/worker-role.js'
-import { hasImage, removeImages } from '../support/engine.js'
+import { hasImage } from '../support/engine.js'
 import { startProgram, type Running } from '../support/fleet.js'
+import { startOwnEngine, type OwnEngine } from '../support/own-engine.js'
 import { startPostgres, type Cluster } from '../support/postgres.js'
 import { until } from '../support/processes.js'
 import { changes, testStore, type TestStore } from '../support/store.js'
@@ -25,6 +26,7 @@ const MIXED_BUILDS = SOAK ? 60 : 9
 const END_MS = SOAK ? 3_000_000 : 150_000
 
 let cluster: Cluster
+let engine: OwnEngine
 let home: TestStore
 let store: Store
 let queue: BuildQueue
@@ -33,10 +35,12 @@ let database: string
 let workerDatabase: string
 let keyholder: Running
 const workers: Running[] = []
-const images: string[] = []
 const token = randomToken()
 
 beforeAll(async () => {
+  engine = await startOwnEngine(['traceless-base:tiny'])
+  // Where the programs and the questions of this file find it.
+  process.env['DOCKER_HOST'] = engine.host
   cluster = await startPostgres()
   database = await cluster.createDatabase()
   home = await testStore({ database, openTables: () => openPostgres(database) })
@@ -56,7 +60,7 @@ afterAll(async () => {
   await queue.close()
   await home[Symbol.asyncDispose]()
   await cluster[Symbol.asyncDispose]()
-  await removeImages(...images)
+  await engine[Symbol.asyncDispose]()
 })
 
 /** Gives a role the rights of a worker, as the documentation says, and gives its URL. */
@@ -91,7 +95,6 @@ interface Submitted {
 async function submit(step: string): Promise<Submitted> {
   const unique = randomToken()
   const image = `traceless-test/fleet:${unique.toLowerCase().slice(0, 12)}`
-  images.push(image)
   const build: NewBuild = {
     environment: 'main',
     request: {
