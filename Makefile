@@ -18,7 +18,7 @@ demo: base-images build ## shows a build with a secret, and a leaky one being re
 # Two lanes, because the engine's builds leave half of two cores idle; a failure in one of them lets the other end.
 test: node_modules/.package-lock.json ## lint, types, build, unit, browser and engine tests
 	@rm -rf .cache/results
-	@status=0; $(MAKE) --no-print-directory --output-sync=line --keep-going --jobs=2 engine-lane other-lane || status=$$?; \
+	@status=0; $(MAKE) --no-print-directory --keep-going --jobs=2 engine-lane other-lane || status=$$?; \
 	$(bin)/vitest --merge-reports=.cache/results --reporter=./test/support/closing-line.ts; exit $$status
 
 lane := --reporter=default --reporter=blob --outputFile.blob
