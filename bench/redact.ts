@@ -23,8 +23,9 @@ const LARGE_CHUNK = 64 << 10
 const LINE_CHUNK = 80
 const COUNTS = [10, 200, 2000]
 
-/** Candidates that take minutes for the whole log get this much of it. */
-const SLOW_BYTES = 1 << 20
+/** Candidates that take minutes for the whole log get this much of it, and with the most secrets one round. */
+const SLOW_BYTES = 1 << 18
+const MOST = Math.max(...COUNTS)
 
 /** Lines that pip, apt, npm, Go, git and Docker print, with a number where theirs change. */
 const LINES = [
@@ -166,6 +167,7 @@ export async function run(): Promise<Bench> {
       const taken = new Map(CANDIDATES.map(({ name }) => [name, [] as number[]]))
       for (let round = 0; round < ROUNDS; round += 1) {
         for (const { name, isSlow, make } of CANDIDATES) {
+          if (isSlow && count === MOST && round > 0) continue
           const bytes = isSlow ? log.subarray(0, SLOW_BYTES) : log
           const take = make(secrets)
           const seconds = cpuSeconds(() => {

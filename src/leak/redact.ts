@@ -132,19 +132,30 @@ export class Redactor {
   }
 
   #mask(settled: Uint8Array): Uint8Array {
-    const owners = this.#owners(settled.length)
+    this.#stretches = this.#stretches.flatMap((stretch) => this.#cutAside(stretch))
+    // Only the bytes between the first and the last stretch are looked at one by one.
+    const begin = this.#bounded(Math.min(...this.#stretches.map(({ start }) => start)), settled.length)
+    const end = this.#bounded(Math.max(...this.#stretches.map(({ end }) => end)), settled.length)
+    const owners = this.#owners(begin, end)
     const out: Uint8Array[] = []
     let from = 0
-    for (let at = 0; at < settled.length; at += 1) {
-      const owner = owners[at] ?? NOBODY
+    if (begin > 0) this.#marked = undefined
+    for (let at = begin; at < end; at += 1) {
+      const owner = owners[at - begin] ?? NOBODY
       if (owner > NOBODY) {
         if (at > from) out.push(settled.subarray(from, at))
         from = at + 1
         this.#mark(this.#stretches[owner - 1]?.secret ?? '', out)
       } else if (owner === NOBODY || settled[at] === LF) this.#marked = undefined
     }
+    if (end < settled.length) this.#marked = undefined
     out.push(settled.subarray(from))
     return Buffer.concat(out)
+  }
+
+  /** A position of the stream as one in the bytes that are held. */
+  #bounded(position: number, most: number): number {
+    return Math.max(0, Math.min(most, position - this.#given))
   }
 
   #mark(secret: string, out: Uint8Array[]): void {
@@ -153,19 +164,18 @@ export class Redactor {
     this.#marked = secret
   }
 
-  /** For each byte whose it is: 1 + the place of a stretch, {@link NOBODY} or {@link BETWEEN}. The stretch that begins first counts. */
-  #owners(count: number): Int32Array {
-    this.#stretches = this.#stretches.flatMap((stretch) => this.#cutAside(stretch))
+  /**
+   * For each byte from `from` to before `to` whose it is: 1 + the place of a stretch, {@link NOBODY} or {@link BETWEEN}. The
+   * stretch that begins first counts.
+   */
+  #owners(from: number, to: number): Int32Array {
     this.#stretches.sort((a, b) => b.start - a.start || a.end - b.end)
-    const owners = new Int32Array(count)
+    const owners = new Int32Array(to - from)
     for (const isBetween of [true, false]) {
       for (const [number, { start, end, kind }] of this.#stretches.entries()) {
         if ((kind === 'between') !== isBetween) continue
-        owners.fill(
-          isBetween ? BETWEEN : number + 1,
-          Math.max(0, start - this.#given),
-          Math.max(0, end - this.#given),
-        )
+        const first = this.#bounded(start, to) - from
+        owners.fill(isBetween ? BETWEEN : number + 1, Math.max(0, first), this.#bounded(end, to) - from)
       }
     }
     return owners

@@ -15,7 +15,6 @@ import {
 import { startFixtures } from '../../fixtures/fixtures.js'
 import { faultOf, resultOf, startBuilds, type Builds } from '../support/builds.js'
 import { hasImage, runIn } from '../support/engine.js'
-import { randomToken } from '../support/tokens.js'
 
 /** Its Python is managed by the distribution, so that packages go into an environment made for them. */
 const PYTHON = 'traceless-base:bookworm'
@@ -24,14 +23,14 @@ const VENV = 'traceless-base:venv'
 
 let builds: Builds
 beforeAll(async () => {
-  builds = await startBuilds()
+  builds = await startBuilds({ bases: [VENV] })
 })
 afterAll(() => builds[Symbol.asyncDispose]())
 
 describe('B11: an isolated install', () => {
   it('B11: a package that takes what it can reach finds nothing, and the same package leaks without it', async () => {
     await using fixtures = await startFixtures()
-    const token = randomToken()
+    const token = builds.token()
     await builds.set({ STOLEN: token })
     fixtures.protect('/git/acme', { username: 'x', password: token })
     fixtures.protect('/index/private', { username: 'x', password: token })
@@ -74,7 +73,7 @@ describe('B11: an isolated install', () => {
 
   it('B11, R2: nested repositories, submodules, versions from tags, build requirements, extras, markers and indexes', async () => {
     await using fixtures = await startFixtures()
-    const [git, index] = [randomToken(), randomToken()]
+    const [git, index] = [builds.token(), builds.token()]
     await builds.set({ ISO_GIT: git, ISO_INDEX: index })
     fixtures.protect('/git/acme', { username: 'x', password: git })
     fixtures.protect('/index/private', { username: 'x', password: index })
@@ -142,7 +141,7 @@ describe('B11: an isolated install', () => {
 
   it('B11: what has no wheel is told before any code of a package runs', async () => {
     await using fixtures = await startFixtures()
-    const token = randomToken()
+    const token = builds.token()
     await builds.set({ ISO_SDIST: token })
     fixtures.protect('/git/acme', { username: 'x', password: token })
     fixtures.protect('/index/private', { username: 'x', password: token })
@@ -173,7 +172,7 @@ describe('B11: an isolated install', () => {
 
   it('B11: large files are fetched with the credential of their repository, or told where the base cannot', async () => {
     await using fixtures = await startFixtures()
-    const token = randomToken()
+    const token = builds.token()
     await builds.set({ ISO_LFS: token })
     fixtures.protect('/git/acme', { username: 'x', password: token })
     const tree = plainProject({ name: 'large' })
@@ -199,7 +198,7 @@ describe('B11: an isolated install', () => {
 
   it('B11: a build that puts a link to a credential in the place of a wheel gets nothing by it', async () => {
     await using fixtures = await startFixtures()
-    const token = randomToken()
+    const token = builds.token()
     await builds.set({ ISO_LINK: token })
     fixtures.protect('/git/acme', { username: 'x', password: token })
     await fixtures.repository('acme/linker', linkingProject('linker'))

@@ -21,7 +21,7 @@ const VENV = 'traceless-base:venv'
 
 let builds: Builds
 beforeAll(async () => {
-  builds = await startBuilds()
+  builds = await startBuilds({ bases: [VENV, 'traceless-base:user'] })
 })
 afterAll(() => builds[Symbol.asyncDispose]())
 
@@ -36,7 +36,7 @@ function sent({ requests }: Fixtures, prefix: string): ReadonlySet<string> {
 describe('B1: an image from a requirement list', () => {
   it('R1, R5: Git by token and by password, two tokens on one host, an index with a password of every character', async () => {
     await using fixtures = await startFixtures()
-    const [asUser, asPassword, printable] = [randomToken(), randomToken(), printablePassword()]
+    const [asUser, asPassword, printable] = [builds.token(), builds.token(), printablePassword()]
     await builds.set({ AS_USER: asUser, AS_PASSWORD: asPassword, INDEX_PASSWORD: printable })
     fixtures.protect('/git/acme', { username: asUser, password: '' })
     fixtures.protect('/git/other', { username: 'robot', password: asPassword })
@@ -85,7 +85,7 @@ describe('B1: an image from a requirement list', () => {
 
   it('R2: nested lists, constraints, markers, extras, subdirectories and editable installs, on a base with a user', async () => {
     await using fixtures = await startFixtures()
-    const token = randomToken()
+    const token = builds.token()
     await builds.set({ NESTED: token })
     fixtures.protect('/git/acme', { username: 'x', password: token })
     fixtures.protect('/index/private', { username: 'x', password: token })
@@ -132,8 +132,8 @@ describe('B1: an image from a requirement list', () => {
   })
 
   it('R4, R5: a token in a path and one in a query are filled, and only wheels reach the image', async () => {
-    const tokens = { path: randomToken(), query: randomToken() }
-    const login = randomToken()
+    const tokens = { path: builds.token(), query: builds.token() }
+    const login = builds.token()
     await builds.set({ IN_PATH: tokens.path, IN_QUERY: tokens.query, BESIDE: login })
     await using fixtures = await startFixtures(tokens)
     fixtures.protect('/git/acme', { username: 'x', password: login })
@@ -187,7 +187,7 @@ describe('B1: a base that is not fit', () => {
     },
     { base: 'traceless-base:onbuild', words: 'ONBUILD triggers', hint: 'without them' },
   ])('B1: $base', async ({ base, words, hint }) => {
-    const token = randomToken()
+    const token = builds.token()
     await builds.set({ TOKEN: token })
     const tag = builds.image()
     const outcome = await builds.build({ requirements: list, base, tags: [tag] })
@@ -210,7 +210,7 @@ describe('B1: a base that is not fit', () => {
 
 describe('R3: a list with mistakes', () => {
   it('R3: all of them are told at once, with their places, before anything starts', async () => {
-    await builds.set({ REAL_TOKEN: randomToken() })
+    await builds.set({ REAL_TOKEN: builds.token() })
     await using context = await temporaryFolder({
       'requirements.txt': [
         'core @ git+http://x:${REAL_TOKE}@example.com/core.git',
@@ -264,7 +264,7 @@ describe('B6: a credential that is wrong', () => {
     fixtures.protect('/index/private', { username: 'reader', password: randomToken() })
     await fixtures.repository('acme/core', plainProject({ name: 'core' }))
     fixtures.publish('private', wheel({ name: 'tool' }))
-    const token = randomToken()
+    const token = builds.token()
     await builds.set({ WRONG: token })
     const tag = builds.image()
     const outcome = await builds.build({
@@ -286,7 +286,7 @@ describe('B6: a credential that is wrong', () => {
 describe('L1: code of a dependency that takes what it can reach', () => {
   it('L1: is caught in the image, whatever it made of it', async () => {
     await using fixtures = await startFixtures()
-    const token = randomToken()
+    const token = builds.token()
     await builds.set({ STOLEN: token })
     fixtures.protect('/git/acme', { username: 'x', password: token })
     await fixtures.repository(
@@ -325,7 +325,7 @@ describe('L1: code of a dependency that takes what it can reach', () => {
 describe('R6: the cache', () => {
   it('R6: a version that is installed already is not asked for again, and a new one is, into an environment of the base', async () => {
     await using fixtures = await startFixtures()
-    const [before, after] = [randomToken(), randomToken()]
+    const [before, after] = [builds.token(), builds.token()]
     await builds.set({ ROTATED: before })
     fixtures.protect('/git/acme', { username: 'x', password: before })
     await fixtures.repository('acme/core', plainProject({ name: 'core' }))
@@ -352,7 +352,7 @@ describe('R6: the cache', () => {
 describe('R7: a list in a Dockerfile of one’s own', () => {
   it('R7: is mounted filled, and its credentials as a netrc file', async () => {
     await using fixtures = await startFixtures()
-    const git = randomToken()
+    const git = builds.token()
     await builds.set({ R7_GIT: git })
     fixtures.protect('/git/acme', { username: 'x', password: git })
     await fixtures.repository('acme/core', plainProject({ name: 'core' }))
@@ -388,7 +388,7 @@ describe('R7: a list in a Dockerfile of one’s own', () => {
 describe('R5: a base whose Git keeps what it is told', () => {
   it('R5: keeps nothing of what it is told here', async () => {
     await using fixtures = await startFixtures()
-    const [token, base, tag] = [randomToken(), builds.image('keeps'), builds.image()]
+    const [token, base, tag] = [builds.token(), builds.image('keeps'), builds.image()]
     await builds.set({ KEPT: token })
     const keeps = `FROM ${VENV}\nRUN git config --system credential.helper store`
     resultOf(await builds.build({ dockerfile: { text: keeps }, tags: [base] }))
@@ -419,7 +419,7 @@ describe('R5: a base with an old Git', () => {
     })
     resultOf(made)
     await using fixtures = await startFixtures()
-    const [token, elsewhere] = [randomToken(), randomToken()]
+    const [token, elsewhere] = [builds.token(), builds.token()]
     await builds.set({ OLD_GIT: token, ELSEWHERE: elsewhere })
     fixtures.protect('/git/acme', { username: 'x', password: token })
     fixtures.protect('/git/other', { username: 'x', password: elsewhere })

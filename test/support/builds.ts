@@ -15,10 +15,11 @@ import type { Engine, FindCredentials } from '../../src/docker/engine.js'
 import { Fault, type FaultCode } from '../../src/errors.js'
 import { secretName, SecretValue } from '../../src/secret.js'
 import { openStore, type Store } from '../../src/store/open.js'
-import { engineHost, openDocker } from './engine.js'
+import { engineHost, openDocker, type BaseImage } from './engine.js'
 import { temporaryFolder } from './folder.js'
 import { commandLines } from './processes.js'
 import { searchEverywhere, type Places } from './search.js'
+import { randomToken } from './tokens.js'
 
 /** How often the command lines of all processes are looked at, in milliseconds. */
 const WATCH_MS = 20
@@ -52,6 +53,8 @@ export interface Builds extends AsyncDisposable {
   readonly builder: Builder
   /** Another builder on the same store and engine, with defects. */
   builderWith(defects: Defects): Builder
+  /** A random token for which the {@link BuildsOptions.bases} were read already, while there is one. */
+  token(): string
   /** Sets stored secrets. */
   set(values: Readonly<Record<string, string>>, environment?: string): Promise<void>
   /** Builds, and never throws but for what is no fault. */
@@ -64,10 +67,21 @@ export interface Builds extends AsyncDisposable {
   traces(tokens: readonly string[], more?: Pick<Places, 'images' | 'above'>): Promise<readonly string[]>
 }
 
+/** What builds are started with. */
+export interface BuildsOptions {
+  readonly credentials?: FindCredentials
+  /** Images on which many builds of a file stand. They are read once for all its tokens, and not once for each. */
+  readonly bases?: readonly BaseImage[]
+}
+
+/** More than any file has tests on a large base. */
+const PROVEN_TOKENS = 24
+
 /** Opens a store of its own, and an engine. */
 export async function startBuilds({
   credentials = async () => null,
-}: { readonly credentials?: FindCredentials } = {}): Promise<Builds> {
+  bases = [],
+}: BuildsOptions = {}): Promise<Builds> {
   const temporary = await temporaryFolder()
   const before = process.env['TMPDIR']
   // What the program spools must be found, and nobody else's files with it.
@@ -99,25 +113,40 @@ export async function startBuilds({
     outcomes.push(outcome)
     return outcome
   }
+  const set: Builds['set'] = async (values, environment = 'main') => {
+    const changes = Object.entries(values).map(([name, value]) => ({
+      name: secretName(name),
+      value: SecretValue.fromText(value),
+    }))
+    await store.admin.set({ environment }, changes)
+  }
+  const image = (kind = 'build'): string => {
+    const name = `traceless-test/${kind}:${String(process.pid)}-${String(Date.now())}-${String(images.length)}`
+    images.push(name)
+    return name
+  }
+  const proven = bases.length === 0 ? [] : Array.from({ length: PROVEN_TOKENS }, () => randomToken())
+  if (proven.length > 0) {
+    const environment = 'proven'
+    await set(
+      Object.fromEntries(proven.map((token, index) => [`TOKEN_${String(index)}`, token])),
+      environment,
+    )
+    for (const base of bases) {
+      const text = `FROM ${base}\nRUN --mount=type=secret,id=TOKEN_0 true`
+      resultOf(await outcomeOf(builder, { dockerfile: { text }, environment, tags: [image()] }, {}))
+    }
+  }
   return {
     store,
     engine,
     builder,
     builderWith,
-    async set(values, environment = 'main') {
-      const changes = Object.entries(values).map(([name, value]) => ({
-        name: secretName(name),
-        value: SecretValue.fromText(value),
-      }))
-      await store.admin.set({ environment }, changes)
-    },
+    token: () => proven.pop() ?? randomToken(),
+    set,
     build: (request, controls) => buildWith(builder, request, controls),
     buildWith,
-    image(kind = 'build') {
-      const name = `traceless-test/${kind}:${String(process.pid)}-${String(Date.now())}-${String(images.length)}`
-      images.push(name)
-      return name
-    },
+    image,
     async traces(tokens, places = {}) {
       const texts: Record<string, string> = { 'command lines': watched.seen() }
       outcomes.forEach((outcome, index) => {

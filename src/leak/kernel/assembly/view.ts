@@ -81,7 +81,10 @@ export function view(inputAt: usize, inputSize: usize, outAt: usize, runsAt: usi
   return at
 }
 
-/** Keeps bytes of a text in blocks of 16 as long as none of a block is special. */
+/**
+ * Keeps bytes of a text in blocks of 16 as long as none of a block is special. A line feed before a byte with which nothing
+ * but text can begin is passed over at once, as most lines of a log begin so.
+ */
 function plain(from: usize): usize {
   let at = from
   const feeds = i8x16.splat(0x0a)
@@ -102,9 +105,19 @@ function plain(from: usize): usize {
       at += <usize>count
       follows = at
     }
-    if (count < 16) return at
+    if (count < 16) {
+      if (at + 1 >= size || load<u8>(input + at) != 0x0a || !beginsText(<u32>load<u8>(input + at + 1))) return at
+      at += 1
+    }
   }
   return at
+}
+
+/** Whether a line that begins with that byte is a text whatever follows: see {@link start}. */
+// @ts-ignore: decorators are AssemblyScript's.
+@inline
+function beginsText(byte: u32): bool {
+  return byte > 0x66 || (byte > 0x46 && byte < 0x61 && byte != 0x5c)
 }
 
 function begin(at: usize, isDump: u32): void {
