@@ -35,10 +35,9 @@ interface Failure {
 const PRINTS =
   'RUN --mount=type=secret,id=HELD cat /run/secrets/HELD; base64 < /run/secrets/HELD; echo err >&2; exit 7'
 
-/** Programs that Node runs before ours: dependencies that throw what they know, at three moments. */
+/** Programs that Node runs before ours: what we stand on throws what it knows, at three moments. */
 const DEFECTS = {
-  thrown: `import { createRequire } from 'node:module'
-    createRequire(${JSON.stringify(resolve(import.meta.dirname, '../../package.json'))})('tar-stream').pack = () => {
+  thrown: `process.getBuiltinModule('node:http2').performServerHandshake = () => {
       throw new Error(process.env.GIVEN)
     }`,
   rejected: `setTimeout(() => { Promise.reject(new Error(process.env.GIVEN)) }, 700)`,

@@ -133,6 +133,18 @@ describe('the view', () => {
     )
   })
 
+  // A kernel passes over line breaks in blocks of bytes.
+  it('is the same in both kernels whatever byte a line begins with', () => {
+    for (const before of ['q'.repeat(16), 'q'.repeat(31)]) {
+      for (const rest of ['8: 6768 705f', '7 0.123 one', 'none of them']) {
+        for (let byte = 0; byte < 256; byte += 1) {
+          const text = Buffer.concat([Buffer.from(`${before}\n`), Buffer.from([byte]), Buffer.from(rest)])
+          expect(kept([text], viewers.wasm())).toEqual(kept([text], viewers.plain()))
+        }
+      }
+    }
+  })
+
   it('of a line does not depend on the lines before', () => {
     fc.assert(
       fc.property(text, text, (before, line) => {

@@ -117,7 +117,7 @@ function plain(from: usize): usize {
 // @ts-ignore: decorators are AssemblyScript's.
 @inline
 function beginsText(byte: u32): bool {
-  return byte > 0x66 || (byte > 0x46 && byte < 0x61 && byte != 0x5c)
+  return byte > 0x66 || (byte > 0x46 && byte < 0x61)
 }
 
 function begin(at: usize, isDump: u32): void {
