@@ -4,8 +4,8 @@
  * mixed one of over 1 GB; then whole scans.
  *
  * Everything of a row is measured in turns in one run, in CPU-seconds. Only
- * the figures of an engine's stream are seconds by the clock, because what
- * they compare is waiting for the engine.
+ * the figures of an engine's stream and of all cores are seconds by the clock,
+ * because what they compare is waiting.
  *
  * @packageDocumentation
  */
@@ -13,7 +13,7 @@
 import { atLeast, median, type Bar, type Bench, type Row } from './bench.js'
 import { makeCorpora, nearMisses, planted } from './leak/corpora.js'
 import { longSet, shortSet, type PatternSet } from './leak/needle-sets.js'
-import { fromEngine, memoryOf, savedImage, smallFiles } from './leak/scans.js'
+import { allCores, fromEngine, memoryOf, savedImage, smallFiles } from './leak/scans.js'
 import {
   ahoCorasickHits,
   asListed,
@@ -32,6 +32,8 @@ const SLOW: readonly SearcherName[] = ['grep', 'Aho-Corasick', 'ripgrep 13']
 const MANY = 2000
 const STREAM_BYTES = 4 * 2 ** 30
 const MOST_MEMORY_MB = 200
+/** Of two cores one reads as well. */
+const CORES_RATIO = 1.4
 
 type Rates = Readonly<Record<SearcherName, number>>
 
@@ -184,16 +186,20 @@ async function scanFigures(rows: Row[]): Promise<readonly Bar[]> {
   console.error('measuring whole scans')
   const small = await smallFiles()
   const saved = await savedImage()
+  const cores = await allCores()
   const engine = await fromEngine()
   const memory = memoryOf(STREAM_BYTES)
   for (const [who, seconds] of Object.entries(small))
     rows.push({ corpus: '100,000 files', who, 'CPU-seconds': seconds })
   for (const [who, seconds] of Object.entries(saved))
     rows.push({ corpus: 'saved image', who, 'CPU-seconds': seconds })
+  for (const [who, seconds] of Object.entries(cores))
+    rows.push({ corpus: '1 GB, archives opened', who: `${who} of the cores`, seconds })
   for (const [who, seconds] of Object.entries(engine))
     rows.push({ corpus: 'image of an engine', who, seconds })
   return [
     atLeast('100,000 files: times a tar library with the same search', small.library / small.scan, 10),
+    atLeast('1 GB, archives opened: times as fast with all cores', cores.one / cores.all, CORES_RATIO),
     atMost('saved image of 300 MB, archives opened: times the bare search', saved.scan / saved.search, 5),
     atMost("an engine's stream, archives closed: times draining", engine.closed / engine.drain, 1.1),
     atMost("an engine's stream, archives opened: times draining", engine.opened / engine.drain, 1.25),

@@ -21,6 +21,8 @@ const pathOf = (name: string): string => join(BENCH_FOLDER, name)
 
 /** A Debian root file system with Python, about 300 MB. */
 export const PYTHON_TAR = pathOf('python.tar')
+/** A mixed root file system of over 1 GB. */
+export const MIXED_TAR = pathOf('mixed.tar')
 /** 100,000 small files. */
 export const SMALL_TAR = pathOf('small.tar')
 

@@ -9,14 +9,16 @@ import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { extract } from 'tar-stream'
 import { scanImage } from '../../src/builder/scan-image.js'
 import { openEngine } from '../../src/docker/docker-engine.js'
 import { Matcher } from '../../src/leak/match.js'
 import { needlesFor, type NeedleSet } from '../../src/leak/needles.js'
+import type { TeamOptions } from '../../src/leak/parallel/team.js'
 import { scan, type ScanOptions } from '../../src/leak/scan.js'
 import { median } from '../bench.js'
-import { BENCH_FOLDER, PYTHON_TAR, ROOT, SMALL_TAR } from './corpora.js'
+import { BENCH_FOLDER, MIXED_TAR, PYTHON_TAR, ROOT, SMALL_TAR } from './corpora.js'
 import { Chance, longSet, needleSet } from './needle-sets.js'
 import { READ_BYTES } from './searchers.js'
 
@@ -74,9 +76,23 @@ async function inTurns<Name extends string>(
   >
 }
 
+/** Seconds by the clock for the mixed root file system with its archives: one thread, and one for each core. */
+export async function allCores(): Promise<{ one: number; all: number }> {
+  using needles = usualNeedles()
+  const program = pathToFileURL(join(BENCH_FOLDER, 'scan-worker.mjs'))
+  const seconds = (threads: TeamOptions): Promise<number> =>
+    secondsOf(() => scan(layerOf(MIXED_TAR), needles, { threads }))
+  return await inTurns(3, {
+    one: () => seconds({ program, threads: 1 }),
+    all: () => seconds({ program }),
+  })
+}
+
 /** CPU-seconds for 100,000 small files and 200 needles: the scan, and a tar library that hands each file to the same search. */
 export async function smallFiles(): Promise<{ scan: number; library: number }> {
   using needles = needleSet(longSet(200))
+  // Makes the code quick, as it is for the second layer of any image.
+  await scan(layerOf(SMALL_TAR), needles)
   return await inTurns(3, {
     scan: () => cpuSecondsOf(() => scan(layerOf(SMALL_TAR), needles)),
     library: () =>

@@ -5,7 +5,6 @@
  */
 
 import { chmod, readFile, writeFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { FAULTS, type FaultCode } from '../../src/errors.js'
 import { isAtLeast } from '../../src/docker/gates.js'
@@ -37,9 +36,8 @@ const PRINTS =
 
 /** Programs that Node runs before ours: what we stand on throws what it knows, at three moments. */
 const DEFECTS = {
-  thrown: `process.getBuiltinModule('node:http2').performServerHandshake = () => {
-      throw new Error(process.env.GIVEN)
-    }`,
+  thrown: `process.getBuiltinModule('node:http2').createServer = () => { throw new Error(process.env.GIVEN) }
+    process.getBuiltinModule('node:module').syncBuiltinESMExports()`,
   rejected: `setTimeout(() => { Promise.reject(new Error(process.env.GIVEN)) }, 700)`,
   uncaught: `setTimeout(() => { throw Object.assign(new Error(process.env.GIVEN), { held: process.env.GIVEN }) }, 700)`,
 }
