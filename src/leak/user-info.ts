@@ -61,7 +61,8 @@ export class UserInfoSearch {
   }
 
   /**
-   * Opens the authority after the next separator that follows one of the schemes. Gives where it begins in these bytes.
+   * Opens the authority after the next separator that follows one of the schemes, but for authorities that end in these
+   * bytes and have no `@`. Gives where it begins in these bytes.
    *
    * @param least - where the separator may begin: below zero in the bytes before.
    */
@@ -70,11 +71,13 @@ export class UserInfoSearch {
     for (let from = least; ;) {
       const across = from < 0 ? seam.indexOf(SEPARATOR, this.#tail.length + from) - this.#tail.length : 0
       const isAcross = across < 0 && across >= from
-      const separator = isAcross ? across : bytes.indexOf(SEPARATOR, Math.max(0, from), 'latin1')
+      const separator = isAcross ? across : nextSeparator(bytes, Math.max(0, from))
       if (separator === -1 && !isAcross) return bytes.length
       from = separator + SEPARATOR.length
       // A text is made only where the scheme may begin before these bytes.
-      if (separator < TAIL_BYTES ? SCHEME.test(this.#before(bytes, separator)) : followsScheme(bytes, separator)) {
+      if (
+        separator < TAIL_BYTES ? SCHEME.test(this.#before(bytes, separator)) : followsScheme(bytes, separator)
+      ) {
         this.#open(from)
         return from
       }
@@ -101,6 +104,37 @@ export class UserInfoSearch {
 
 const TAIL_BYTES = 8
 const AT = 0x40
+const COLON = 0x3a
+const SLASH = 0x2f
+
+/**
+ * The next separator from `from` on whose authority has an `@` or goes on to the end of the bytes; -1 where there is none.
+ * Looks for the `@`, which is rarer in a log than a separator.
+ */
+function nextSeparator(bytes: Uint8Array, from: number): number {
+  for (let first = from; ;) {
+    const found = bytes.indexOf(AT, first)
+    const within = found === -1 ? bytes.length : found
+    const begin = beginOfAuthority(bytes, from, within)
+    const separator = begin - SEPARATOR.length
+    if (
+      separator >= from &&
+      bytes[separator] === COLON &&
+      bytes[separator + 1] === SLASH &&
+      bytes[begin - 1] === SLASH
+    )
+      return separator
+    if (found === -1) return -1
+    first = endOfAuthority(bytes, found, bytes.length)
+  }
+}
+
+/** First byte of what may be one authority together with the byte before `to`, not before `from`. */
+function beginOfAuthority(bytes: Uint8Array, from: number, to: number): number {
+  let at = to
+  while (at > from && ENDS[bytes[at - 1] ?? 0] === 0) at -= 1
+  return at
+}
 
 /** Whether `http` or `https` stands right before a position, in letters of any case: what {@link SCHEME} says of a text. */
 function followsScheme(bytes: Uint8Array, at: number): boolean {

@@ -106,11 +106,20 @@ function plain(from: usize): usize {
       follows = at
     }
     if (count < 16) {
-      if (at + 1 >= size || load<u8>(input + at) != 0x0a || !beginsText(<u32>load<u8>(input + at + 1))) return at
-      at += 1
+      if (load<u8>(input + at) != 0x0a) return at
+      let next = at + 1
+      while (next < size && isBlank(load<u8>(input + next))) next += 1
+      if (next >= size || !beginsText(load<u8>(input + next))) return at
+      at = next
     }
   }
   return at
+}
+
+// @ts-ignore: decorators are AssemblyScript's.
+@inline
+function isBlank(byte: u32): bool {
+  return byte == 0x20 || byte == 0x09
 }
 
 /** Whether a line that begins with that byte is a text whatever follows: see {@link start}. */
@@ -209,7 +218,7 @@ function escape(byte: u32, at: usize): isize {
 
 /** What begins at the first byte of a line that is neither blank nor part of an escape sequence. */
 function start(byte: u32, at: usize): isize {
-  if (byte == 0x20 || byte == 0x09) return <isize>(at + 1)
+  if (isBlank(byte)) return <isize>(at + 1)
   head = input + at
   headSize = <i32>min<usize>(size - at, LOOKAHEAD)
   if (byte == 0x23) {
