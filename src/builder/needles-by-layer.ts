@@ -11,21 +11,18 @@ import type { NeedleSet } from '../leak/needles.js'
 /** Needles for layers, made as they are asked for. Dispose it. */
 export class NeedlesByLayer implements Disposable {
   readonly #all: NeedleSet
-  readonly #missing: ReadonlyMap<string, ReadonlySet<string>>
+  readonly #missing: (part: string) => ReadonlySet<string> | undefined
   readonly #sets = new Map<string, NeedleSet>()
 
-  /** @param missing - by the digest of a layer the names that it is yet to be searched for; a layer that is not in it is searched for all. */
-  constructor(all: NeedleSet, missing: ReadonlyMap<string, ReadonlySet<string>>) {
+  /** @param missing - for the id of a part the names that it is yet to be searched for; `undefined` for all. */
+  constructor(all: NeedleSet, missing: (part: string) => ReadonlySet<string> | undefined) {
     this.#all = all
     this.#missing = missing
   }
 
-  /**
-   * The needles for a part; `undefined` for all of them. The part's id has to tell its digest: it is one, or the path of
-   * a blob. A layer that turns out not to hash to it is not proven anyway.
-   */
+  /** The needles for a part; `undefined` for all of them. */
   readonly of = (part: string): NeedleSet | undefined => {
-    const names = this.#missing.get(part.replace(/^blobs\/(sha256)\//, '$1:'))
+    const names = this.#missing(part)
     if (names === undefined || this.#all.names.every((name) => names.has(name))) return undefined
     const key = [...names].sort().join('\0')
     const set = this.#sets.get(key) ?? this.#all.only(names)

@@ -7,11 +7,12 @@
 
 import type { BuiltEvent, Digest, Engine, ImageFacts } from '../docker/engine.js'
 import type { Guarded, NeedleSet } from '../leak/needles.js'
-import { Verdicts, type VerdictStore } from '../leak/verdicts.js'
+import type { VerdictStore } from '../leak/verdicts.js'
 import type { SecretValue } from '../secret.js'
 import type { HeldSecret } from '../store/store.js'
 import type { ReadCaches } from './cache-mounts.js'
 import type { Listener } from './events.js'
+import { engineParts } from './known-layers.js'
 import type { AssembledBuild } from './prepared.js'
 import { prove } from './prove.js'
 import type { Report } from './report.js'
@@ -54,15 +55,10 @@ export async function proveBuild(build: EndedBuild): Promise<Report> {
   )
   // The image itself last: where a stage is the very same image, it counts as the image.
   const expected = new Map<Digest, string | null>([...caches.images, ...stages.reverse()])
-  const scope = { key: build.verdictKey, source: engine.info.id }
-  const verdicts = new Verdicts(build.verdicts, scope, build.values)
-  const missing = await missingIn(engine, { images: [...expected.keys()], verdicts, needles })
-  const proven = new Set([...missing].filter(([, names]) => names.size === 0).map(([layer]) => layer))
+  const kept = { store: build.verdicts, key: build.verdictKey, values: build.values }
   const report = await prove({
     image: built.images[0] ?? '',
-    parts: await engine.parts([...expected.keys()], { skip: proven, signal }),
-    missing,
-    verdicts,
+    ...(await engineParts(engine, [...expected.keys()], { kept, needles, signal })),
     expected,
     baseLayers: new Set([...build.images.values()].flatMap(({ layers }) => layers)),
     needles,
@@ -83,26 +79,4 @@ export async function proveBuild(build: EndedBuild): Promise<Report> {
   })
   if (assembled.commitsStage === undefined) return report
   return { ...report, commits: await readCommits(engine, built, build) }
-}
-
-/**
- * For each layer of these images the names of the values that it was not proven to be free of before. Values without a
- * needle are not among them: no layer is ever proven to be free of one, and the report says so anyway.
- */
-async function missingIn(
-  engine: Engine,
-  {
-    images,
-    verdicts,
-    needles,
-  }: { readonly images: readonly Digest[]; readonly verdicts: Verdicts; readonly needles: NeedleSet },
-): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
-  const layers = new Set<string>()
-  for (const image of images)
-    for (const layer of (await engine.inspect(image))?.layers ?? []) layers.add(layer)
-  const searchable = new Set(needles.needles.map(({ secret }) => secret))
-  const missing = await verdicts.missing([...layers])
-  return new Map(
-    [...missing].map(([layer, names]) => [layer, new Set([...names].filter((name) => searchable.has(name)))]),
-  )
 }

@@ -10,9 +10,10 @@ import type { Digest, ImageLayout, ImageParts } from '../docker/engine.js'
 import type { Finding, PartRead, Unread } from '../leak/findings.js'
 import { UNREAD_REASONS } from '../leak/findings.js'
 import type { NeedleSet } from '../leak/needles.js'
+import { placeText } from '../leak/place-text.js'
 import { redactText } from '../leak/redact.js'
 import { scan } from '../leak/scan.js'
-import type { Verdicts } from '../leak/verdicts.js'
+import type { KnownLayers, LayoutLayer } from './known-layers.js'
 import { NeedlesByLayer } from './needles-by-layer.js'
 import {
   REPORT_VERSION,
@@ -40,10 +41,8 @@ export interface ProofSubject {
   readonly needles: NeedleSet
   /** Turns the engine's words for a step into the user's. Default: as they are. */
   readonly wording?: (text: string) => string
-  /** For layers, by digest, the names that they have yet to be searched for; one with none need not turn up. */
-  readonly missing?: ReadonlyMap<string, ReadonlySet<string>>
-  /** Where what is proven now is kept. */
-  readonly verdicts?: Verdicts
+  /** What is known of the layers, and where what is proven now is kept. Default: nothing is. */
+  readonly known?: KnownLayers
   /** Names that are not searched for by choice. */
   readonly unguarded: readonly string[]
   /** Names whose values must be searchable. */
@@ -63,8 +62,8 @@ export interface ProofSubject {
 /** Searches all parts and gives the report. */
 export async function prove(subject: ProofSubject): Promise<Report> {
   const begun = performance.now()
-  const { parts, needles, signal, onProgress } = subject
-  using byLayer = new NeedlesByLayer(needles, subject.missing ?? new Map())
+  const { parts, needles, known, signal, onProgress } = subject
+  using byLayer = new NeedlesByLayer(needles, (part) => known?.missing(part))
   const result = await scan(parts, needles, {
     signal,
     needlesOf: byLayer.of,
@@ -73,7 +72,7 @@ export async function prove(subject: ProofSubject): Promise<Report> {
   })
   const layouts = parts.layouts()
   const judge = new Judge(subject, layouts, result.parts)
-  await subject.verdicts?.keep(result, digestsOf(parts, layouts))
+  await known?.keep(result, digestsOf(parts, layouts))
   const findings = result.findings.map((finding) => judge.finding(finding))
   const unread = [...result.unread.map((row) => judge.unread(row)), ...judge.missing()]
   const { verdict, reasons } = verdictOf(subject, findings, unread)
@@ -146,6 +145,8 @@ interface Position {
   readonly inherited: boolean
 }
 
+const OTHER_BYTES = 'Its bytes are not those that the image names.'
+
 const NOWHERE: Position = { stage: null, layer: null, step: null, inherited: false }
 
 /** Puts what was found into its place in the images. */
@@ -206,28 +207,28 @@ class Judge {
       if (!found.has(image)) row(stage, null, 'The engine did not give this image back.', false)
     }
     for (const { stage, layers, unread } of this.#layouts) {
-      for (const why of unread) row(stage, null, why, false)
-      layers.forEach(({ part, digest }, index) => {
-        const read = part === null ? undefined : this.#read.get(part)
-        if (read === undefined && this.#subject.missing?.get(digest)?.size !== 0) {
-          row(
-            stage,
-            index + 1,
-            'The engine did not give this layer back.',
-            this.#subject.baseLayers.has(digest),
-          )
-        }
-        if (this.#subject.parts.hashed && read !== undefined && read.sha256 !== digest) {
-          row(
-            stage,
-            index + 1,
-            'Its bytes are not those that the image names.',
-            this.#subject.baseLayers.has(digest),
-          )
-        }
+      // It may name members of the archive.
+      for (const why of unread) row(stage, null, placeText(Buffer.from(why), this.#subject.needles), false)
+      layers.forEach((layer, index) => {
+        const why = this.#flawOf(layer)
+        if (why !== undefined) row(stage, index + 1, why, this.#subject.baseLayers.has(layer.digest))
       })
     }
     return rows
+  }
+
+  #flawOf(layer: LayoutLayer): string | undefined {
+    const { parts, known } = this.#subject
+    const read = layer.part === null ? undefined : this.#read.get(layer.part)
+    if (read !== undefined) return parts.hashed && read.sha256 !== layer.digest ? OTHER_BYTES : undefined
+    switch (known?.stateOf(layer)) {
+      case 'proven':
+        return undefined
+      case 'other':
+        return OTHER_BYTES
+      case undefined:
+        return 'The engine did not give this layer back.'
+    }
   }
 
   /** One row for each layer, shared ones once. */
@@ -240,13 +241,14 @@ class Judge {
         const isHere = (row: { stage: string | null; layer: number | null }): boolean =>
           row.stage === stage && row.layer === layer
         const origin = this.#subject.baseLayers.has(digest) ? 'base' : 'built'
+        const read = part === null ? undefined : this.#read.get(part)
         const here = findings.filter((finding) => isHere(finding) && !finding.allowed)
         rows.set(digest, {
           stage,
           layer,
           digest,
           step: this.#redacted(createdBy),
-          bytes: (part === null ? undefined : this.#read.get(part)?.bytes) ?? 0,
+          bytes: read?.bytes ?? 0,
           origin,
           state:
             here.length > 0
@@ -255,7 +257,7 @@ class Judge {
                 : 'leak'
               : unread.some(isHere)
                 ? 'unread'
-                : part === null
+                : read === undefined
                   ? 'proven'
                   : 'clean',
         })

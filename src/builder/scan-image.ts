@@ -7,11 +7,15 @@
 
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
+import { claimsOfFile, claimsOfFolder, type LayerClaims } from '../docker/archive-outline.js'
 import { archiveParts } from '../docker/archive-parts.js'
 import { contextTar } from '../docker/context.js'
 import type { Engine, ImageParts } from '../docker/engine.js'
 import { Fault } from '../errors.js'
+import { unpackWhole, wholeKindOf } from '../leak/archive/whole.js'
 import type { NeedleSet } from '../leak/needles.js'
+import { knownArchive } from './known-archive.js'
+import { engineParts, type KeptVerdicts, type KnownLayers } from './known-layers.js'
 import { prove } from './prove.js'
 import type { AllowRule, Report } from './report.js'
 
@@ -19,7 +23,7 @@ import type { AllowRule, Report } from './report.js'
 export type ScanSubject =
   /** An image of the engine, by name or digest. */
   | { readonly kind: 'image'; readonly reference: string; readonly engine: () => Promise<Engine> }
-  /** `docker save` output, an OCI layout in a tar, or any tar; packed with gzip or not. Or an OCI layout in a folder. */
+  /** `docker save` output, an OCI layout in a tar, or any tar; packed with gzip, zstd, xz, bzip2 or not. Or an OCI layout in a folder. */
   | { readonly kind: 'path'; readonly path: string }
   | { readonly kind: 'stream'; readonly name: string; readonly bytes: AsyncIterable<Uint8Array> }
 
@@ -33,6 +37,8 @@ export interface ScanRequest {
   readonly allowUnguarded?: readonly string[]
   /** Findings that are accepted. */
   readonly allow?: readonly AllowRule[]
+  /** Verdicts on layers, so that one is searched once for each value. Default: every layer is searched for all values. */
+  readonly verdicts?: KeptVerdicts
   readonly signal?: AbortSignal
   /** Told of the bytes read so far, and of how many there are where that is known. */
   readonly onProgress?: (bytes: number, of?: number) => void
@@ -50,11 +56,9 @@ const READ_BYTES = 1 << 20
 export async function scanImage(subject: ScanSubject, request: ScanRequest): Promise<Report> {
   const { needles, unguarded = [], allowUnguarded = [], onProgress } = request
   const signal = request.signal ?? new AbortController().signal
-  const { image, parts, expected, isCounted } = await open(subject, { signal, onProgress })
+  const { isCounted, ...opened } = await open(subject, { ...request, signal })
   return prove({
-    image,
-    parts,
-    expected,
+    ...opened,
     baseLayers: new Set(),
     needles,
     unguarded,
@@ -74,40 +78,86 @@ export const proveImage = (engine: Engine, reference: string, request: ScanReque
 interface Opened {
   readonly image: string
   readonly parts: ImageParts
+  readonly known?: KnownLayers
   readonly expected: Parameters<typeof prove>[0]['expected']
   /** Whether progress is told of the bytes as they come in; otherwise it has to be told of the parts. */
   readonly isCounted: boolean
 }
 
-async function open(
-  subject: ScanSubject,
-  { signal, onProgress }: { readonly signal: AbortSignal; readonly onProgress: ScanRequest['onProgress'] },
-): Promise<Opened> {
-  const counted = (image: string, bytes: AsyncIterable<Uint8Array>, of?: number): Opened => ({
-    image,
-    parts: archiveParts(told(bytes, (count) => onProgress?.(count, of))),
-    expected: new Map(),
-    isCounted: true,
-  })
+type OpenRequest = Pick<ScanRequest, 'needles' | 'verdicts' | 'onProgress'> & { readonly signal: AbortSignal }
+
+async function open(subject: ScanSubject, request: OpenRequest): Promise<Opened> {
+  const { needles, signal } = request
   switch (subject.kind) {
     case 'image': {
       const engine = await subject.engine()
       const facts = await engine.inspect(subject.reference, signal)
       if (facts === null)
         throw new Fault('REQUEST_INVALID', 'There is no such file, and the engine holds no such image.')
-      const parts = await engine.parts([facts.id], { signal })
-      return { image: subject.reference, parts, expected: new Map([[facts.id, null]]), isCounted: false }
+      const image = { image: subject.reference, expected: new Map([[facts.id, null]]), isCounted: false }
+      const kept = keptVerdicts(request)
+      return kept === undefined
+        ? { ...image, parts: await engine.parts([facts.id], { signal }) }
+        : { ...image, ...(await engineParts(engine, [facts.id], { kept, needles, signal })) }
     }
     case 'path': {
-      const stats = await stat(subject.path)
-      if (stats.isDirectory()) return counted(subject.path, contextTar({ root: subject.path })())
-      const file = createReadStream(subject.path, { highWaterMark: READ_BYTES, signal })
-      return counted(subject.path, file as AsyncIterable<Uint8Array>, stats.size)
+      const { path } = subject
+      const stats = await stat(path)
+      if (stats.isDirectory()) {
+        const claims = (): Promise<LayerClaims> => claimsOfFolder(path)
+        return await openArchive({ name: path, bytes: contextTar({ root: path })(), claims }, request)
+      }
+      const file = createReadStream(path, { highWaterMark: READ_BYTES, signal })
+      const claims = (): Promise<LayerClaims> => claimsOfFile(path)
+      return await openArchive({ name: path, bytes: file, of: stats.size, claims }, request)
     }
     case 'stream':
-      return counted(subject.name, subject.bytes)
+      return await openArchive({ ...subject, claims: () => Promise.resolve(new Map()) }, request)
   }
 }
+
+/** An archive that is not read yet. */
+interface Archive {
+  readonly name: string
+  readonly bytes: AsyncIterable<Uint8Array>
+  /** Number of the bytes, where it is known. */
+  readonly of?: number
+  readonly claims: () => Promise<LayerClaims>
+}
+
+async function openArchive({ name, bytes, of, claims }: Archive, request: OpenRequest): Promise<Opened> {
+  const { needles, onProgress } = request
+  const parts = unpackedParts(told(bytes, (count) => onProgress?.(count, of)))
+  const opened = { image: name, expected: new Map(), isCounted: true }
+  const kept = keptVerdicts(request)
+  if (kept === undefined) return { ...opened, parts }
+  return { ...opened, ...knownArchive(parts, { kept, needles, claims: await claims() }) }
+}
+
+/** The parts of an archive that may be packed as a whole. */
+function unpackedParts(bytes: AsyncIterable<Uint8Array>): ImageParts {
+  let inXz = false
+  const parts = archiveParts(bytes, {
+    unpacker(head) {
+      const kind = wholeKindOf(head)
+      inXz = kind === 'xz'
+      return kind && ((packed, unread) => unpackWhole(kind, packed, unread))
+    },
+  })
+  return {
+    get hashed() {
+      return parts.hashed
+    },
+    async *[Symbol.asyncIterator]() {
+      for await (const part of parts) yield { ...part, inXz }
+    },
+    layouts: () => parts.layouts(),
+  }
+}
+
+/** Where nothing is searched for, nothing is proven either. */
+const keptVerdicts = ({ needles, verdicts }: OpenRequest): KeptVerdicts | undefined =>
+  needles.needles.length === 0 ? undefined : verdicts
 
 /** The same bytes, telling how many there were so far. */
 async function* told(

@@ -7,6 +7,7 @@
 
 import type { Command } from 'commander'
 import type { SecretValue } from '../secret.js'
+import type { Store } from '../store/open.js'
 import { DEFAULT_ENVIRONMENT } from '../store/store.js'
 import type { App } from './app.js'
 import { wipe } from './secret-arguments.js'
@@ -25,6 +26,8 @@ export interface HeldValues {
   readonly values: readonly { readonly name: string; readonly value: SecretValue }[]
   /** Names of those that are not looked for, because they are plain configuration. */
   readonly unguarded: readonly string[]
+  /** The store that some of them are from; `undefined` where a file has them all. */
+  readonly store: Store | undefined
 }
 
 /**
@@ -39,18 +42,19 @@ export async function heldValues(flags: HeldFlags, command: Command, app: App): 
   try {
     for (const file of files) given.push(...(await readImport(file, 'dotenv', app.io)))
     const asked = command.getOptionValueSource('env') === 'cli' || flags.group !== undefined
-    if (files.length > 0 && !asked) return { values: given, unguarded: [] }
-    const { reader } = await app.store()
+    if (files.length > 0 && !asked) return { values: given, unguarded: [], store: undefined }
+    const store = await app.store()
     const scope = {
       environment: flags.env ?? DEFAULT_ENVIRONMENT,
       groups: flags.group ?? [],
       purpose: 'scan',
     } as const
-    const held = await reader.read(scope, 'all')
+    const held = await store.reader.read(scope, 'all')
     wipe(held.filter(({ guarded }) => !guarded))
     return {
       values: [...given, ...held.filter(({ guarded }) => guarded)],
       unguarded: held.filter(({ guarded }) => !guarded).map(({ name }) => name),
+      store,
     }
   } catch (error) {
     wipe(given)

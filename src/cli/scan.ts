@@ -7,7 +7,7 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
-import type { ScanSubject } from '../builder/scan-image.js'
+import type { ScanRequest, ScanSubject } from '../builder/scan-image.js'
 import { Fault } from '../errors.js'
 import type { App } from './app.js'
 import {
@@ -18,7 +18,7 @@ import {
   repeatable,
   type AddCommand,
 } from './command.js'
-import { heldValues, type HeldFlags } from './held-values.js'
+import { heldValues, type HeldFlags, type HeldValues } from './held-values.js'
 import { showProgress } from './progress.js'
 import { reportLines } from './report-text.js'
 import { VERSION } from './version.js'
@@ -71,11 +71,13 @@ export const addScan: AddCommand = (parent, app) => {
         ])
         const progress = showProgress(io, flags.json === true || flags.sarif === true ? 'quiet' : 'auto')
         using needles = needlesFor(held.values)
+        const verdicts = await keptVerdicts(held)
         const report = await scanImage(subjectOf(target, app), {
           needles,
           unguarded: held.unguarded,
           allowUnguarded: flags.allowUnguarded ?? [],
           allow: (flags.allow ?? []).map(allowRule),
+          ...(verdicts === undefined ? {} : { verdicts }),
           signal: io.signal,
           onProgress: (bytes, of) => progress({ type: 'proof', bytes, ...(of === undefined ? {} : { of }) }),
         })
@@ -95,6 +97,13 @@ const scanRefusal = (fault: Fault): Fault =>
   fault.code === 'LEAK_FOUND'
     ? new Fault('LEAK_FOUND', 'A secret was found.')
     : new Fault('NOT_PROVEN', 'Not all of it could be searched.', { hint: fault.hint })
+
+/** Where a store is at hand, a layer is searched once for each value, those of a file that is given beside it included. */
+async function keptVerdicts({ store, values }: HeldValues): Promise<ScanRequest['verdicts']> {
+  if (store === undefined) return undefined
+  const { verdict: key } = await store.reader.keys()
+  return { store: store.verdicts, key, values }
+}
 
 /** A path that exists is a path; anything else can only be an image. */
 function subjectOf(target: string, app: App): ScanSubject {

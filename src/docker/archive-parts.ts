@@ -10,17 +10,17 @@
  * @packageDocumentation
  */
 
-import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
-import { createGunzip } from 'node:zlib'
 import { extract, type Header } from 'tar-stream'
-import type { Digest, ImageLayout, ImagePart, ImageParts } from './engine.js'
-
-/** Documents are kept until the end, because they say which layers belong together. Larger ones are read but not kept. */
-const KEPT_DOCUMENT_BYTES = 8 << 20
-
-/** Bytes of a member that are looked at to tell what it is. */
-const HEADER_BYTES = 512
+import {
+  HEADER_BYTES,
+  isDocument,
+  isImageArchive,
+  KEPT_DOCUMENT_BYTES,
+  Members,
+  memberPath,
+} from './archive-members.js'
+import type { ImagePart, ImageParts } from './engine.js'
 
 /** Bytes at the beginning of an archive that are looked at to tell its layout: folders may come before its first file. */
 const HEAD_BYTES = 16 * HEADER_BYTES
@@ -35,14 +35,30 @@ export const HEADERS = 'headers of the archive'
 const HEADERS_LENGTH = 1 << 20
 
 /**
+ * Unpacks an archive that is packed as a whole. What cannot be unpacked ends the content, and is told to `unread` as a
+ * sentence.
+ */
+export type UnpackArchive = (
+  packed: AsyncIterable<Uint8Array>,
+  unread: (why: string) => void,
+) => AsyncIterable<Uint8Array>
+
+/** How an archive is taken apart. */
+export interface ArchiveOptions {
+  /** What names an image in an archive that could name it either way. Default: `config`. */
+  readonly idsAre?: 'config' | 'manifest'
+  /** What unpacks an archive that begins with these bytes; `undefined` for one that is not packed. Default: none is. */
+  readonly unpacker?: (head: Uint8Array) => UnpackArchive | undefined
+}
+
+/**
  * Takes an archive apart. The stream is read once, forwards, and part by part.
  *
  * @param source - the archive.
- * @param options - `idsAre` says what names an image in an archive that could name it either way. Default: `config`.
  */
 export function archiveParts(
   source: AsyncIterable<Uint8Array>,
-  { idsAre = 'config' }: { readonly idsAre?: 'config' | 'manifest' } = {},
+  { idsAre = 'config', unpacker }: ArchiveOptions = {},
 ): ImageParts {
   const members = new Members(idsAre)
   return {
@@ -50,20 +66,28 @@ export function archiveParts(
     get hashed() {
       return !members.plain
     },
-    [Symbol.asyncIterator]: () => partsOf(source, members),
+    [Symbol.asyncIterator]: () => unpackedParts(source, members, unpacker),
     layouts: () => members.layouts(),
   }
 }
 
-async function* partsOf(source: AsyncIterable<Uint8Array>, members: Members): AsyncGenerator<ImagePart> {
+async function* unpackedParts(
+  source: AsyncIterable<Uint8Array>,
+  members: Members,
+  unpacker: ArchiveOptions['unpacker'],
+): AsyncGenerator<ImagePart> {
   const input = new Input(source)
-  const { head, all } = await peek(input.bytes(), HEAD_BYTES)
-  if (head[0] === 0x1f && head[1] === 0x8b) {
-    const gunzip = createGunzip({ chunkSize: 1 << 20 })
-    feed(all, gunzip)
-    yield* partsOf(input.undamaged(gunzip as AsyncIterable<Uint8Array>, members), members)
-    return
-  }
+  const { head, all } = await peek(input.bytes(), HEADER_BYTES)
+  const unpack = unpacker?.(head)
+  const bytes = unpack === undefined ? all : unpack(all, (why) => members.unread.add(why))
+  yield* partsOf(bytes, { members, input })
+}
+
+async function* partsOf(
+  bytes: AsyncIterable<Uint8Array>,
+  { members, input }: { readonly members: Members; readonly input: Input },
+): AsyncGenerator<ImagePart> {
+  const { head, all } = await peek(bytes, HEAD_BYTES)
   if (!isImageArchive(head)) {
     members.plain = true
     yield { id: PLAIN_TAR, kind: 'layer', sizeBytes: undefined, bytes: all }
@@ -79,10 +103,12 @@ async function* partsOf(source: AsyncIterable<Uint8Array>, members: Members): As
     }
   } catch (error) {
     if (input.failed) throw error
-    members.damaged = true
+    members.unread.add(DAMAGED)
   }
   yield* headers.end()
 }
+
+const DAMAGED = 'The archive is damaged or ends too early.'
 
 /** The headers of an archive as documents, because names, links and records are in no member's bytes. */
 class Headers {
@@ -144,7 +170,7 @@ class Input {
       yield* bytes
     } catch (error) {
       if (this.failed) throw error
-      members.damaged = true
+      members.unread.add(DAMAGED)
     }
   }
 }
@@ -156,8 +182,9 @@ interface Entry extends AsyncIterable<unknown> {
 }
 
 async function* partOf(entry: Entry, members: Members, input: Input): AsyncGenerator<ImagePart> {
-  const { name, type, linkname, size } = entry.header
-  if (type === 'symlink' || type === 'link') members.link(name, linkname)
+  const { type, linkname, size } = entry.header
+  const name = memberPath(entry.header.name)
+  if (type === 'symlink' || type === 'link') members.link(name, { path: linkname, isHard: type === 'link' })
   if (type !== 'file' && type !== 'contiguous-file') {
     entry.resume()
     return
@@ -202,208 +229,4 @@ async function peek(
     }
   }
   return { head: Buffer.concat(chunks), all: all() }
-}
-
-/** Names with which the two layouts begin a member: https://github.com/moby/moby/blob/master/image/tarexport/save.go, https://github.com/opencontainers/image-spec/blob/main/image-layout.md */
-const ARCHIVE_MEMBER =
-  /^(?:\.\/)?(?:blobs(?:\/|$)|oci-layout$|index\.json$|manifest\.json$|repositories$|[0-9a-f]{64}(?:\/|\.json$))/
-
-/**
- * Told by the first name that says something: folders do not, as `tar -C FOLDER .` begins with `./`, and a record before
- * a header (`x`, `L`) may hold its real name.
- */
-function isImageArchive(head: Uint8Array): boolean {
-  const bytes = Buffer.from(head)
-  let recorded: string | undefined
-  for (let at = 0; at + HEADER_BYTES <= bytes.length;) {
-    const type = String.fromCharCode(bytes[at + 156] ?? 0)
-    const size = type === '5' ? 0 : Number.parseInt(textIn(bytes, at + 124, 12), 8)
-    const content = at + HEADER_BYTES
-    if ('xgLK'.includes(type)) {
-      const record = bytes.toString('latin1', content, content + size)
-      if (type === 'L') recorded = record.replace(/\0.*$/s, '')
-      else if (type === 'x') recorded = /^\d+ path=(.*)$/m.exec(record)?.[1] ?? recorded
-    } else if (ARCHIVE_MEMBER.test(recorded ?? textIn(bytes, at, 100))) return true
-    else if (type === '5') recorded = undefined
-    else return false
-    if (!Number.isInteger(size)) return false
-    at = content + Math.ceil(size / HEADER_BYTES) * HEADER_BYTES
-  }
-  return false
-}
-
-function textIn(bytes: Buffer, at: number, length: number): string {
-  const text = bytes.toString('latin1', at, at + length)
-  const end = text.indexOf('\0')
-  return end === -1 ? text : text.slice(0, end)
-}
-
-/** The small files of an archive are JSON, but for a version number; everything else can only be a layer. */
-function isDocument(name: string, head: Uint8Array): boolean {
-  const base = name.slice(name.lastIndexOf('/') + 1)
-  if (base === 'layer.tar') return false
-  if (base === 'VERSION' || base === 'json' || base === 'oci-layout' || base === 'repositories') return true
-  if (base.endsWith('.json')) return true
-  const first = head.find((byte) => byte > 0x20)
-  return first === 0x7b || first === 0x5b
-}
-
-interface ManifestEntry {
-  readonly Config: string
-  readonly Layers: readonly string[] | null
-  readonly RepoTags: readonly string[] | null
-}
-
-interface Config {
-  readonly rootfs?: { readonly diff_ids?: readonly string[] | null }
-  readonly history?: readonly { readonly created_by?: string; readonly empty_layer?: boolean }[] | null
-}
-
-interface Descriptor {
-  readonly mediaType?: string
-  readonly digest: string
-  readonly annotations?: Readonly<Record<string, string>>
-}
-
-interface OciDocument {
-  readonly manifests?: readonly Descriptor[]
-  readonly config?: Descriptor
-  readonly layers?: readonly Descriptor[]
-}
-
-/** What was seen of an archive, and what its documents make of it. */
-class Members {
-  plain = false
-  damaged = false
-  readonly #kinds = new Map<string, ImagePart['kind']>()
-  readonly #documents = new Map<string, Uint8Array>()
-  readonly #links = new Map<string, string>()
-  readonly #idsAre: 'config' | 'manifest'
-
-  constructor(idsAre: 'config' | 'manifest') {
-    this.#idsAre = idsAre
-  }
-
-  saw(name: string, kind: ImagePart['kind']): void {
-    this.#kinds.set(clean(name), kind)
-  }
-
-  link(name: string, target: string): void {
-    const folder = name.slice(0, name.lastIndexOf('/') + 1)
-    this.#links.set(clean(name), clean(new URL(target, `file:///${folder}`).pathname.slice(1)))
-  }
-
-  /** Passes a document through and keeps a copy of it. */
-  async *keep(name: string, source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-    const chunks: Uint8Array[] = []
-    for await (const chunk of source) {
-      chunks.push(Buffer.from(chunk))
-      yield chunk
-    }
-    this.#documents.set(clean(name), Buffer.concat(chunks))
-  }
-
-  layouts(): readonly ImageLayout[] {
-    const damage = this.damaged
-      ? [{ image: '', layers: [], documents: [], unread: ['The archive is damaged or ends too early.'] }]
-      : []
-    return [...damage, ...(this.plain ? [] : this.#layouts())]
-  }
-
-  #layouts(): readonly ImageLayout[] {
-    const manifest = this.#json('manifest.json') as readonly ManifestEntry[] | undefined
-    if (manifest !== undefined && !(this.#idsAre === 'manifest' && this.#documents.has('index.json'))) {
-      return manifest.map(({ Config, Layers, RepoTags }) =>
-        this.#layout(RepoTags?.[0] ?? digestOf(Config), clean(Config), (Layers ?? []).map(clean), []),
-      )
-    }
-    return this.#ociLayouts('index.json', { seen: new Set(), name: undefined })
-  }
-
-  /**
-   * Follows an index to the images it names, nested indexes and attestations included.
-   *
-   * @param on - `name` is that of the index on the way that stands in the archive's own list: what is below it is it.
-   */
-  #ociLayouts(
-    path: string,
-    on: { readonly seen: Set<string>; readonly name: string | undefined },
-  ): readonly ImageLayout[] {
-    const { seen, name } = on
-    if (seen.has(path)) return []
-    seen.add(path)
-    const document = this.#json(path) as OciDocument | undefined
-    if (document === undefined)
-      return [{ image: path, layers: [], documents: [], unread: [`${path} is missing or not JSON`] }]
-    if (document.manifests !== undefined) {
-      const paths = document.manifests.map(({ digest }) => blobPath(digest))
-      // An image for several platforms may be here for one of them only.
-      const here = paths.filter((below) => this.#documents.has(below))
-      return (name === undefined || here.length === 0 ? paths : here).flatMap((below) =>
-        this.#ociLayouts(below, { seen, name: name ?? digestOf(below) }),
-      )
-    }
-    const config = document.config === undefined ? undefined : blobPath(document.config.digest)
-    const layers = (document.layers ?? []).map(({ digest }) => blobPath(digest))
-    if (config === undefined) return []
-    return [this.#layout(name ?? digestOf(path), config, layers, [path])]
-  }
-
-  #layout(
-    image: string,
-    configPath: string,
-    layerPaths: readonly string[],
-    documents: readonly string[],
-  ): ImageLayout {
-    const config = this.#json(configPath) as Config | undefined
-    const unread: string[] = []
-    if (config === undefined) unread.push(`the configuration ${configPath} is missing or not JSON`)
-    const diffIds = config?.rootfs?.diff_ids ?? []
-    if (diffIds.length !== layerPaths.length && config?.rootfs !== undefined) {
-      unread.push('the number of layers is not the one in the configuration')
-    }
-    const steps = (config?.history ?? []).filter(({ empty_layer }) => empty_layer !== true)
-    const layers = layerPaths.map((path, index) => {
-      const part = this.#resolve(path)
-      if (part === null) unread.push(`the layer ${path} is missing`)
-      return {
-        digest: (diffIds[index] ?? `sha256:${createHash('sha256').update(path).digest('hex')}`) as Digest,
-        part,
-        createdBy: steps[index]?.created_by ?? '',
-      }
-    })
-    return { image, layers, documents: [...documents, configPath], unread }
-  }
-
-  /** Follows links to the member that has the bytes: old archives link a layer to an equal one of another image. */
-  #resolve(path: string): string | null {
-    let at = path
-    for (let hops = 0; hops < 8; hops += 1) {
-      if (this.#kinds.has(at)) return at
-      const next = this.#links.get(at)
-      if (next === undefined) return null
-      at = next
-    }
-    return null
-  }
-
-  #json(path: string): unknown {
-    const bytes = this.#documents.get(path)
-    if (bytes === undefined) return undefined
-    try {
-      return JSON.parse(Buffer.from(bytes).toString('utf8'))
-    } catch {
-      return undefined
-    }
-  }
-}
-
-const clean = (path: string): string => path.replace(/^\.\//, '')
-
-const blobPath = (digest: string): string => `blobs/${digest.replace(':', '/')}`
-
-/** `blobs/sha256/<hex>` and `<hex>.json` alike. */
-function digestOf(path: string): string {
-  const hex = /[0-9a-f]{64}/.exec(path)?.[0]
-  return hex === undefined ? path : `sha256:${hex}`
 }

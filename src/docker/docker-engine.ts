@@ -66,9 +66,10 @@ export async function openEngine(
         { ...input, network: input.network === 'default' && !hasBridge ? 'host' : input.network },
         { exporter: 'moby', idKeys: ID_KEYS[idsAre], signal },
       ),
-    async parts(images, { skip = new Set(), signal }) {
+    async parts(images, { skip = new Set(), apart = false, signal }) {
       // Packing everything is the engine's slowest answer, and worth avoiding only where something can be left out.
-      const layers = skip.size === 0 ? null : await layerParts(docker, images, { skip, signal })
+      const isPartial = skip.size > 0 || apart
+      const layers = isPartial ? await layerParts(docker, images, { skip, signal }) : null
       return (
         layers ??
         archiveParts(await saveImages(docker, images, signal), {

@@ -167,6 +167,8 @@ export interface ImagePart {
   readonly kind: 'layer' | 'document'
   readonly sizeBytes: number | undefined
   readonly bytes: AsyncIterable<Uint8Array>
+  /** Whether the bytes come out of an archive that is packed with xz as a whole. */
+  readonly inXz?: boolean
 }
 
 /** How the parts of one image fit together. Known when all parts were read. */
@@ -247,11 +249,11 @@ export interface Engine {
    * Every byte the images would carry to another machine.
    *
    * @param options - `skip` names layers that need not be sent, because they were proven before. The engine may send them
-   * all the same.
+   * all the same. `apart`: layers are wanted under their own digests, where the engine can give them so.
    */
   parts(
     images: readonly Digest[],
-    options: { skip?: ReadonlySet<string>; signal: AbortSignal },
+    options: { skip?: ReadonlySet<string>; apart?: boolean; signal: AbortSignal },
   ): Promise<ImageParts>
   /** A plain file of an image; `null` where there is none, or a larger one. */
   readFile(

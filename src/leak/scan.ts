@@ -30,6 +30,8 @@ export interface ScanPart {
   readonly sizeBytes: number | undefined
   /** Chunks of any size. Some are kept for a while: one must not be written to after it was handed over. */
   readonly bytes: AsyncIterable<Uint8Array>
+  /** Whether they come out of xz, of which only one can be open at a time: see {@link At.inXz}. */
+  readonly inXz?: boolean
 }
 
 /** How to scan. */
@@ -84,10 +86,10 @@ export async function scan(
     const wanted = options.needlesOf?.(part.id) ?? needles
     const search = searchFor(wanted)
     const bytes = reported(part, options.onProgress)
-    if (part.kind === 'document') read.push(await scanDocument(search, { id: part.id, bytes }))
+    if (part.kind === 'document') read.push(await scanDocument(search, { ...part, bytes }))
     else {
       const team = wanted === needles ? threads.for(part.sizeBytes) : undefined
-      read.push(await scanLayer(search, { id: part.id, bytes, hash: options.hash?.() ?? false, team }))
+      read.push(await scanLayer(search, { ...part, bytes, hash: options.hash?.() ?? false, team }))
     }
   }
   const bytes = [...searches.values()].reduce((sum, search) => sum + search.bytes, 0)
@@ -99,11 +101,12 @@ async function scanLayer(
   {
     id,
     bytes,
+    inXz = false,
     hash,
     team,
-  }: { id: string; bytes: AsyncIterable<Uint8Array>; hash: boolean; team: Team | undefined },
+  }: ScanPart & { readonly hash: boolean; readonly team: Team | undefined },
 ): Promise<PartRead> {
-  const at: At = { spot: { part: id, steps: [] }, depth: 0 }
+  const at: At = { spot: { part: id, steps: [] }, depth: 0, inXz }
   const content = new Content(search.budget.limits.layerBytes, hash)
   const entries = async (tar: AsyncIterable<Uint8Array>): Promise<number> =>
     team === undefined
@@ -132,17 +135,14 @@ async function scanLayer(
   }
 }
 
-async function scanDocument(
-  search: Search,
-  { id, bytes }: { id: string; bytes: AsyncIterable<Uint8Array> },
-): Promise<PartRead> {
+async function scanDocument(search: Search, { id, bytes, inXz = false }: ScanPart): Promise<PartRead> {
   const spot: Spot = { part: id, steps: [] }
   const kept: Uint8Array[] = []
   return search.passing(spot, 'document', async (pass) => {
     for await (const chunk of pass.ahead(bytes)) if (pass.bytes <= MAX_DOCUMENT_BYTES) kept.push(chunk)
     const document = Buffer.concat(kept)
     const kind = recognise(document.subarray(0, HEAD_BYTES))
-    if (kind !== undefined) await search.packed(kind, held(document), { spot, depth: 0 })
+    if (kind !== undefined) await search.packed(kind, held(document), { spot, depth: 0, inXz })
     else if (pass.bytes > MAX_DOCUMENT_BYTES) search.unread(spot, 'document-too-large')
     else {
       const seen = await searchTexts(search, document.toString('utf8'), spot)

@@ -17,7 +17,7 @@ import { KINDS } from './archive/kinds.js'
 import { DEFAULT_LIMITS, type ArchiveLimits } from './archive/limits.js'
 import type { PartRead, ScanResult } from './findings.js'
 import { FORMS } from './forms.js'
-import type { Guarded } from './needles.js'
+import { SEARCHED_BYTES, type Guarded } from './needles.js'
 
 /**
  * Raise this with every change by which a scan finds more than before. Changes of the tables of forms and kinds count
@@ -46,6 +46,8 @@ export interface VerdictScope {
   readonly source: string
   /** The limits of the scan. */
   readonly limits?: Partial<ArchiveLimits> | undefined
+  /** The shortest needle of the scan, in bytes; {@link SEARCHED_BYTES} unless given. */
+  readonly minimumBytes?: number | undefined
 }
 
 /** The kept verdicts on some values. */
@@ -61,7 +63,8 @@ export class Verdicts {
     this.#scope = scope
     this.#values = values
     const limits = { ...DEFAULT_LIMITS, ...scope.limits }
-    this.#scanner = JSON.stringify([SCANNER_VERSION, KINDS, Object.keys(FORMS), limits])
+    const minimumBytes = scope.minimumBytes ?? SEARCHED_BYTES
+    this.#scanner = JSON.stringify([SCANNER_VERSION, KINDS, Object.keys(FORMS), limits, minimumBytes])
   }
 
   /**

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
+import fc from 'fast-check'
 import { pack, type Pack } from 'tar-stream'
 import { describe, expect, it } from 'vitest'
 import { archiveParts, HEADERS, PLAIN_TAR } from '../../src/docker/archive-parts.js'
 import type { ImageLayout } from '../../src/docker/engine.js'
+import { unpackWhole, wholeKindOf } from '../../src/leak/archive/whole.js'
 
 type Member = readonly [name: string, content: string | Buffer | { readonly link: string }]
 
@@ -43,7 +45,12 @@ interface Read {
 }
 
 async function read(bytes: Buffer, size = 700): Promise<Read> {
-  const archive = archiveParts(inChunks(bytes, size))
+  const archive = archiveParts(inChunks(bytes, size), {
+    unpacker(head) {
+      const kind = wholeKindOf(head)
+      return kind && ((packed, unread) => unpackWhole(kind, packed, unread))
+    },
+  })
   const parts: string[] = []
   const contents = new Map<string, Buffer>()
   for await (const part of archive) {
@@ -232,7 +239,58 @@ describe('archiveParts', () => {
     }
     const packed = gzipSync(await tar([['home/x', 'text']]))
     const { layouts } = await read(packed.subarray(0, packed.length - 20))
-    expect(layouts.flatMap(({ unread }) => unread)).toEqual(['The archive is damaged or ends too early.'])
+    expect(layouts.flatMap(({ unread }) => unread)).toContain('It ends before its data does.')
+  })
+
+  it('has an answer to whatever stands in its documents', async () => {
+    const anything = fc.oneof(
+      { weight: 3, arbitrary: fc.jsonValue() },
+      fc.constantFrom({ digest: 5 }, [{ digest: 'x' }], [null], [{ Config: 'config' }], { diff_ids: [7] }),
+    )
+    const list = fc.record(
+      { Config: fc.oneof(anything, fc.constant('config')), Layers: anything, RepoTags: anything },
+      { requiredKeys: [] },
+    )
+    const index = fc.record({ manifests: anything, config: anything, layers: anything }, { requiredKeys: [] })
+    const config = fc.record({ rootfs: anything, history: anything }, { requiredKeys: [] })
+    const content = fc.record({
+      'blobs/link': fc.constantFrom({ link: 'http://[' }, { link: '/' }, { link: '../../..' }),
+      'manifest.json': fc.option(fc.oneof(anything, fc.array(list, { maxLength: 2 })), { nil: undefined }),
+      'index.json': fc.option(fc.oneof(anything, index), { nil: undefined }),
+      config: fc.oneof(anything, config),
+    })
+    await fc.assert(
+      fc.asyncProperty(content, async (documents) => {
+        const members = Object.entries(documents).flatMap(([name, value]): Member[] =>
+          value === undefined
+            ? []
+            : [[name, name === 'blobs/link' ? (value as { link: string }) : JSON.stringify(value)]],
+        )
+        const { layouts } = await read(await tar(members))
+        for (const { layers } of layouts)
+          for (const { digest } of layers) expect(digest).toMatch(/^sha256:[0-9a-f]{64}$/)
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  it('follows symbolic links from their folder and hard ones from the top', async () => {
+    const layer = await tar([['x', 'y']])
+    for (const [type, linkname] of [
+      ['symlink', '../real/layer.tar'],
+      ['link', 'real/layer.tar'],
+    ] as const) {
+      const archive = pack()
+      archive.entry(
+        { name: 'manifest.json' },
+        JSON.stringify([{ Config: 'c.json', Layers: ['l/layer.tar'] }]),
+      )
+      archive.entry({ name: './real/layer.tar' }, layer)
+      archive.entry({ name: './l/layer.tar', type, linkname })
+      archive.finalize()
+      const { layouts } = await read(await bytesOf(archive))
+      expect(layouts[0]?.layers[0]?.part).toBe('real/layer.tar')
+    }
   })
 
   it('passes on the failure of the source', async () => {

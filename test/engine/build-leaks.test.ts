@@ -4,7 +4,7 @@
  */
 
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { wheel } from '../../fixtures/packages/distribution.js'
 import { plainProject } from '../../fixtures/packages/project.js'
 import { startFixtures } from '../../fixtures/fixtures.js'
@@ -344,6 +344,81 @@ describe('L7: what was proven before', () => {
     expect(await states(randomToken())).toEqual(['base clean', 'built clean'])
   })
 })
+
+describe('L7: what was scanned before', () => {
+  it('L7: a scan reads no layer of an image twice for a value, and looks for a new one by itself', async () => {
+    const read: string[] = []
+    const engine = async (): Promise<Engine> => ({
+      ...builds.engine,
+      async parts(images, options) {
+        const parts = await builds.engine.parts(images, options)
+        return {
+          get hashed() {
+            return parts.hashed
+          },
+          layouts: () => parts.layouts(),
+          async *[Symbol.asyncIterator]() {
+            for await (const part of parts) {
+              if (part.kind === 'layer') read.push(part.id)
+              yield part
+            }
+          },
+        }
+      },
+    })
+    const [a, b] = [randomToken(), randomToken()]
+    const scanned = async (tokens: Readonly<Record<string, string>>): Promise<ScannedOnce> => {
+      const values = Object.entries(tokens).map(([name, token]) => ({ name, value: Buffer.from(token) }))
+      using needles = needlesFor(values)
+      const only = vi.spyOn(needles, 'only')
+      const verdicts = {
+        store: builds.store.verdicts,
+        key: (await builds.store.reader.keys()).verdict,
+        values,
+      }
+      const report = await scanImage({ kind: 'image', reference: BASE, engine }, { needles, verdicts })
+      expect(report.verdict).toBe('clean')
+      return {
+        layers: read.splice(0).length,
+        states: [...new Set(report.layers.map(({ state }) => state))],
+        bytes: report.bytes,
+        apart: only.mock.calls.map(([names]) => [...names]),
+      }
+    }
+    const keepsApart = builds.engine.info.storage === 'overlay2'
+    const all = (await builds.engine.inspect(BASE))?.layers.length
+    const cold = await scanned({ A: a })
+    expect(cold).toMatchObject({ layers: all, states: ['clean'] })
+    const warm = await scanned({ A: a })
+    // Documents are read each time.
+    if (keepsApart) expect(warm).toMatchObject({ layers: 0, states: ['proven'] })
+    if (keepsApart) expect(warm.bytes).toBeLessThan(Math.min(100_000, cold.bytes / 10))
+    const more = await scanned({ A: a, B: b })
+    expect(more).toMatchObject({ layers: all, states: ['clean'] })
+    if (keepsApart) expect(more.apart).toEqual([['B']])
+    if (keepsApart) expect(await scanned({ B: b, A: a })).toMatchObject({ layers: 0, states: ['proven'] })
+
+    // A build on it finds the same verdicts.
+    await builds.set({ SCANNED: a }, 'scanned')
+    const outcome = await builds.build({
+      dockerfile: { text: `FROM ${BASE}\nRUN --mount=type=secret,id=SCANNED ${mark()}; date > /told` },
+      environment: 'scanned',
+      tags: [builds.image()],
+    })
+    const base = resultOf(outcome).report.layers.filter(({ origin }) => origin === 'base')
+    expect([...new Set(base.map(({ state }) => state))]).toEqual([keepsApart ? 'proven' : 'clean'])
+  })
+})
+
+/** What one scan read. */
+interface ScannedOnce {
+  /** How many layers the engine gave. */
+  readonly layers: number
+  readonly states: readonly string[]
+  readonly bytes: number
+  /** Sets of names that something was searched for alone. */
+  readonly apart: readonly (readonly string[])[]
+}
 
 describe('L6: an image of someone else', () => {
   it('L6: is searched on the engine and as what docker save wrote', async () => {
