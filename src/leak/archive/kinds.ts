@@ -44,6 +44,8 @@ export const KINDS = [
   row('open', 'zstd', '28b52ffd'), // RFC 8878, section 3.1.1
   row('open', 'zstd', '5.2a4d18'), // the same, section 3.1.2: a frame to skip
   row('open', 'xz', 'fd377a585a00'), // https://tukaani.org/xz/xz-file-format.txt, 2.1.1.1
+  row('open', 'lzma', '5d0000..........ffffffff'), // lzma-specification.txt in https://www.7-zip.org/sdk.html
+  row('open', 'lzma', '5d0000..............000000'),
   row('open', 'bzip2', '425a68..314159265359'),
   row('open', 'bzip2', '425a68..177245385090'), // bzip2 of nothing
   row('open', 'git-pack', '5041434b0000000.'), // https://git-scm.com/docs/gitformat-pack
@@ -59,8 +61,6 @@ export const KINDS = [
   row('unread', 'rar', '526172211a07'),
   row('unread', 'lz4', '04224d18'),
   row('unread', 'lz4', '02214c18'),
-  row('unread', 'lzma', '5d0000..........ffffffff'),
-  row('unread', 'lzma', '5d0000..............000000'),
   row('unread', 'lzip', '4c5a495001'),
   row('unread', 'lzop', '894c5a4f000d0a1a0a'),
   row('unread', 'compress', '1f9d8.'),

@@ -9,6 +9,7 @@ import { openGitPack } from './git-pack.js'
 import type { At, Inside, Packed } from './inside.js'
 import { isTarHeader } from '../tar-header.js'
 import { isBrotliName, kindOf, type OpenedKind, type Treatment } from './kinds.js'
+import { beginsLzma } from './lzma.js'
 import { Unreadable } from './unreadable.js'
 import { beginsZlib, unpack } from './unpack.js'
 import { openZip } from './zip.js'
@@ -31,6 +32,7 @@ export function recognise(head: Uint8Array, name?: Uint8Array): Recognised | und
     return name !== undefined && isBrotliName(name) ? { treatment: 'open', name: 'brotli' } : undefined
   }
   if (kind.name === 'zlib' && !beginsZlib(head)) return undefined
+  if (kind.name === 'lzma' && !beginsLzma(head)) return undefined
   if (kind.name === 'tar' && !isTarHeader(head)) return undefined
   if (kind.magic === '2321' && !Buffer.from(head).includes('\nPK\x03\x04', 0, 'latin1')) return undefined
   return kind
@@ -62,6 +64,7 @@ export async function open(kind: OpenedKind, packed: Packed, at: At, inside: Ins
     case 'brotli':
     case 'zstd':
     case 'xz':
+    case 'lzma':
     case 'bzip2':
       if (kind === 'xz' && at.inXz === true) throw new Unreadable('too-deep')
       await inside.search(unpack(kind, packed, inside.budget.spend), {

@@ -18,12 +18,13 @@ import {
 } from 'node:zlib'
 import { bunzip2 } from './bzip2.js'
 import type { Packed } from './inside.js'
+import { unlzma } from './lzma.js'
 import { through, type Engine } from './through.js'
 import { unxz } from './xz.js'
 import { unzstd } from './zstd.js'
 
 /** Kinds that are one compressed stream. `deflate` has no header and occurs in a zip only. */
-export type StreamKind = 'gzip' | 'zlib' | 'deflate' | 'brotli' | 'zstd' | 'xz' | 'bzip2'
+export type StreamKind = 'gzip' | 'zlib' | 'deflate' | 'brotli' | 'zstd' | 'xz' | 'lzma' | 'bzip2'
 
 /** Told of every piece: its size, what came out before it, and how many packed bytes were read so far. Throws to stop. */
 export type Spend = (size: number, before: number, packed: number) => void
@@ -47,6 +48,7 @@ const STREAMS: Readonly<Record<StreamKind, Stream>> = {
   brotli: (source) => through(source, createBrotliDecompress({ chunkSize })),
   zstd: unzstd,
   xz: unxz,
+  lzma: unlzma,
   bzip2: bunzip2,
 }
 

@@ -15,6 +15,7 @@ export const PACKERS: Readonly<Record<string, (bytes: Uint8Array) => Buffer>> = 
   br: (bytes) => brotliCompressSync(bytes),
   zst: by('zstd', '-qc'),
   xz: by('xz', '-c'),
+  lzma: by('xz', '--format=lzma', '-c'),
   bz2: by('bzip2', '-c'),
 }
 
