@@ -14,7 +14,7 @@ import type { Io } from './io.js'
 import { wholeFile } from './output-option.js'
 import { durationText } from './print.js'
 import { showProgress, type ProgressMode } from './progress.js'
-import { reportLines } from './report-text.js'
+import { printReport } from './report-text.js'
 import { listedEnvironmentOption, maxOption, type PageFlags } from './store-options.js'
 import { printJson, printList, shortTime, shortVersion, type Column } from './table.js'
 import { VERSION } from './version.js'
@@ -183,7 +183,7 @@ const addReport: AddCommand = (parent, app) => {
         const { sarifOf } = await import('../builder/sarif.js')
         printJson(io, sarifOf(report, VERSION))
       } else if (flags.json === true) printJson(io, report)
-      else for (const line of reportLines(report, io.outIsTerminal)) io.out(line)
+      else printReport(report, io)
     })
 }
 

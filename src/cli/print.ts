@@ -45,6 +45,10 @@ function detailLines(fault: Fault): readonly string[] {
   )
 }
 
+/** Whether somebody who looks at a terminal wants colours: https://no-color.org. */
+export const wantsColor = ({ env }: Pick<Io, 'env'>): boolean =>
+  (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb'
+
 /** Bytes for people: `1.5 MB`. */
 export function bytesText(bytes: number): string {
   if (bytes < 1000) return `${String(bytes)} B`

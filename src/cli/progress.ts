@@ -9,7 +9,7 @@ import { createColors } from 'picocolors'
 import type { BuilderEvent, Listener, Phase } from '../builder/events.js'
 import type { Io } from './io.js'
 import { ByteProgress } from './byte-progress.js'
-import { bytesText, durationText } from './print.js'
+import { bytesText, durationText, wantsColor } from './print.js'
 import { reportLines } from './report-text.js'
 
 /** How progress is shown: `auto` takes `tty` on a terminal. */
@@ -49,26 +49,68 @@ const jsonEvent = (event: BuilderEvent): unknown =>
     ? { ...event, bytes: undefined, text: Buffer.from(event.bytes).toString('utf8') }
     : event
 
+/** How far the reading of what is searched has come, on a terminal. Dispose it before anything else is printed. */
+export interface ReadProgress extends Disposable {
+  /** Shows that `bytes` were read, of `of` where that is known. */
+  show(bytes: number, of?: number): void
+}
+
+/** Shows on standard error how far reading has come; nothing where that is no terminal. */
+export function showReading(io: Io): ReadProgress {
+  // A terminal that cannot take a line back would show hundreds of them.
+  const isLive = io.errIsTerminal && io.env['TERM'] !== 'dumb'
+  const status = new StatusLine(io, isLive)
+  const read = new ByteProgress()
+  return {
+    show(bytes, of) {
+      const text = isLive ? read.line(bytes, of) : undefined
+      if (text !== undefined) status.show(searching(text))
+    },
+    [Symbol.dispose]: () => status.clear(),
+  }
+}
+
+const searching = (text: string): string => `… searching ${text}`
+
+/** The last line of a terminal, which says what is going on right now. */
+class StatusLine {
+  readonly #io: Io
+  readonly #isLive: boolean
+  readonly #paint: ReturnType<typeof createColors>
+  #isShown = false
+
+  constructor(io: Io, isLive: boolean) {
+    this.#io = io
+    this.#isLive = isLive
+    this.#paint = createColors(wantsColor(io))
+  }
+
+  show(text: string): void {
+    if (!this.#isLive) return
+    this.clear()
+    this.#isShown = true
+    this.#io.errBytes(Buffer.from(this.#paint.dim(text.slice(0, this.#io.columns - 1))))
+  }
+
+  clear(): void {
+    if (this.#isShown) this.#io.errBytes(Buffer.from('\r\u001b[2K'))
+    this.#isShown = false
+  }
+}
+
 function lineWriter(io: Io, live: boolean): Listener {
-  const paint = createColors(live)
+  const color = live && wantsColor(io)
+  const paint = createColors(color)
   const numbers = new Map<string, number>()
   const open = new Map<string, string>()
   const read = new ByteProgress()
-  let status = ''
-  const clear = (): void => {
-    if (status !== '') io.errBytes(Buffer.from('\r\u001b[2K'))
-    status = ''
-  }
+  const status = new StatusLine(io, live)
+  const clear = (): void => status.clear()
   const line = (text: string): void => {
     clear()
     io.err(text)
   }
-  const now = (text: string): void => {
-    if (!live) return
-    clear()
-    status = text.slice(0, io.columns - 1)
-    io.errBytes(Buffer.from(paint.dim(status)))
-  }
+  const now = (text: string): void => status.show(text)
   const numberOf = (id: string): number => {
     const number = numbers.get(id) ?? numbers.size + 1
     numbers.set(id, number)
@@ -118,12 +160,13 @@ function lineWriter(io: Io, live: boolean): Listener {
         return
       case 'proof': {
         const text = live ? read.line(event.bytes, event.of) : undefined
-        if (text !== undefined) now(`… searching ${text}`)
+        if (text !== undefined) now(searching(text))
         return
       }
       case 'report':
         clear()
-        for (const text of reportLines(event.report, live)) io.err(text)
+        for (const text of reportLines(event.report, { color, ...(live ? { columns: io.columns } : {}) }))
+          io.err(text)
         return
       case 'built':
         line(`${paint.green('built')} ${[event.image.slice(0, 19), ...event.tags].join(' ')}`)

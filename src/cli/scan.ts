@@ -19,8 +19,9 @@ import {
   type AddCommand,
 } from './command.js'
 import { heldValues, type HeldFlags, type HeldValues } from './held-values.js'
-import { showProgress } from './progress.js'
-import { reportLines } from './report-text.js'
+import type { Io } from './io.js'
+import { showReading } from './progress.js'
+import { printReport } from './report-text.js'
 import { VERSION } from './version.js'
 import { wipe } from './secret-arguments.js'
 
@@ -69,27 +70,39 @@ export const addScan: AddCommand = (parent, app) => {
           import('../builder/scan-image.js'),
           import('../leak/needles.js'),
         ])
-        const progress = showProgress(io, flags.json === true || flags.sarif === true ? 'quiet' : 'auto')
         using needles = needlesFor(held.values)
         const verdicts = await keptVerdicts(held)
-        const report = await scanImage(subjectOf(target, app), {
-          needles,
-          unguarded: held.unguarded,
-          allowUnguarded: flags.allowUnguarded ?? [],
-          allow: (flags.allow ?? []).map(allowRule),
-          ...(verdicts === undefined ? {} : { verdicts }),
-          signal: io.signal,
-          onProgress: (bytes, of) => progress({ type: 'proof', bytes, ...(of === undefined ? {} : { of }) }),
-        })
+        const report = await reading(io, flags, (onProgress) =>
+          scanImage(subjectOf(target, app), {
+            needles,
+            unguarded: held.unguarded,
+            allowUnguarded: flags.allowUnguarded ?? [],
+            allow: (flags.allow ?? []).map(allowRule),
+            ...(verdicts === undefined ? {} : { verdicts }),
+            signal: io.signal,
+            ...(onProgress === undefined ? {} : { onProgress }),
+          }),
+        )
         if (flags.sarif === true) io.out(JSON.stringify(sarifOf(report, VERSION), null, 2))
         else if (flags.json === true) io.out(JSON.stringify(report, null, 2))
-        else for (const line of reportLines(report, io.outIsTerminal)) io.out(line)
+        else printReport(report, io)
         const refused = refusal(report, true)
         if (refused !== undefined) throw scanRefusal(refused)
       } finally {
         wipe(held.values)
       }
     })
+}
+
+/** Shows how far the work has come, unless a program reads the result. */
+async function reading<T>(
+  io: Io,
+  { json, sarif }: ScanFlags,
+  work: (onProgress: ScanRequest['onProgress']) => Promise<T>,
+): Promise<T> {
+  if (json === true || sarif === true) return await work(undefined)
+  using progress = showReading(io)
+  return await work((bytes, of) => progress.show(bytes, of))
 }
 
 /** A scan removes nothing and names nothing, so it says less than a build. */

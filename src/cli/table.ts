@@ -8,6 +8,7 @@
 import { createColors } from 'picocolors'
 import type { VersionEntry } from '../store/admin.js'
 import type { Io } from './io.js'
+import { wantsColor } from './print.js'
 
 /** One column of a list. */
 export interface Column<T> {
@@ -77,7 +78,7 @@ export const shortTime = (at: Date): string => at.toISOString().slice(0, 16).rep
 /** A table without borders. Columns that do not fit beside the others go on in a second line, below their own headings. */
 async function tableText<T>(rows: readonly T[], columns: readonly Column<T>[], io: Io): Promise<string> {
   const { default: Table } = await import('cli-table3')
-  const { bold } = createColors((io.env['NO_COLOR'] ?? '') === '')
+  const { bold } = createColors(wantsColor(io))
   const cells = [
     columns.map(({ title }) => title),
     ...rows.map((row) =>

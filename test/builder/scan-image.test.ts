@@ -80,7 +80,7 @@ describe('L4: the answer', () => {
     const said = [
       JSON.stringify(report),
       JSON.stringify(sarifOf(report, '1')),
-      ...reportLines(report, false),
+      ...reportLines(report, { color: false }),
     ].join('\n')
     for (const form of [
       TOKEN,
