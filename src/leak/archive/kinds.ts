@@ -46,6 +46,8 @@ export const KINDS = [
   row('open', 'xz', 'fd377a585a00'), // https://tukaani.org/xz/xz-file-format.txt, 2.1.1.1
   row('open', 'lzma', '5d0000..........ffffffff'), // lzma-specification.txt in https://www.7-zip.org/sdk.html
   row('open', 'lzma', '5d0000..............000000'),
+  row('open', 'compress', '1f9d8.'), // https://git.savannah.gnu.org/cgit/gzip.git/tree/unlzw.c
+  row('open', 'compress', '1f9d9.'),
   row('open', 'bzip2', '425a68..314159265359'),
   row('open', 'bzip2', '425a68..177245385090'), // bzip2 of nothing
   row('open', 'git-pack', '5041434b0000000.'), // https://git-scm.com/docs/gitformat-pack
@@ -63,8 +65,6 @@ export const KINDS = [
   row('unread', 'lz4', '02214c18'),
   row('unread', 'lzip', '4c5a495001'),
   row('unread', 'lzop', '894c5a4f000d0a1a0a'),
-  row('unread', 'compress', '1f9d8.'),
-  row('unread', 'compress', '1f9d9.'),
   row('unread', 'snappy', 'ff060000734e61507059'),
   row('unread', 'squashfs', '68737173'),
   row('unread', 'cramfs', '453dcd28'),

@@ -65,6 +65,7 @@ export async function open(kind: OpenedKind, packed: Packed, at: At, inside: Ins
     case 'zstd':
     case 'xz':
     case 'lzma':
+    case 'compress':
     case 'bzip2':
       if (kind === 'xz' && at.inXz === true) throw new Unreadable('too-deep')
       await inside.search(unpack(kind, packed, inside.budget.spend), {

@@ -17,6 +17,7 @@ import {
   type ZlibOptions,
 } from 'node:zlib'
 import { bunzip2 } from './bzip2.js'
+import { uncompress } from './compress.js'
 import type { Packed } from './inside.js'
 import { unlzma } from './lzma.js'
 import { through, type Engine } from './through.js'
@@ -24,7 +25,8 @@ import { unxz } from './xz.js'
 import { unzstd } from './zstd.js'
 
 /** Kinds that are one compressed stream. `deflate` has no header and occurs in a zip only. */
-export type StreamKind = 'gzip' | 'zlib' | 'deflate' | 'brotli' | 'zstd' | 'xz' | 'lzma' | 'bzip2'
+export type StreamKind =
+  'gzip' | 'zlib' | 'deflate' | 'brotli' | 'zstd' | 'xz' | 'lzma' | 'compress' | 'bzip2'
 
 /** Told of every piece: its size, what came out before it, and how many packed bytes were read so far. Throws to stop. */
 export type Spend = (size: number, before: number, packed: number) => void
@@ -49,6 +51,7 @@ const STREAMS: Readonly<Record<StreamKind, Stream>> = {
   zstd: unzstd,
   xz: unxz,
   lzma: unlzma,
+  compress: uncompress,
   bzip2: bunzip2,
 }
 
