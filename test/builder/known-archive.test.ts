@@ -2,8 +2,12 @@
 
 import { writeFile } from 'node:fs/promises'
 import { describe, expect, it, vi } from 'vitest'
+import { knownArchive } from '../../src/builder/known-archive.js'
+import { prove } from '../../src/builder/prove.js'
 import type { Report } from '../../src/builder/report.js'
 import { scanImage, type ScanSubject } from '../../src/builder/scan-image.js'
+import { archiveParts } from '../../src/docker/archive-parts.js'
+import type { Digest } from '../../src/docker/engine.js'
 import { needlesFor, type Guarded } from '../../src/leak/needles.js'
 import { verdictsInMemory, type VerdictStore } from '../../src/leak/verdicts.js'
 import { SecretValue } from '../../src/secret.js'
@@ -13,6 +17,7 @@ import {
   digestOf,
   imageArchive,
   imageMembers,
+  packed,
   tarOfMembers,
   writeMembers,
   type ArchiveLayout,
@@ -183,6 +188,52 @@ describe('L7: what is kept counts for nothing else', () => {
     }
   })
 
+  it('bytes under a name that is not theirs leave nothing behind that counts for the ones with that name', async () => {
+    const store = verdictsInMemory()
+    const [clean = LEAKY] = CLEAN.layers
+    const named = (bytes: Uint8Array): Buffer => {
+      const members = imageMembers('oci', { layers: [LEAKY], packing: 'gz', diffIds: [digestOf(clean)] })
+      const name = `blobs/sha256/${digestOf(packed(LEAKY, 'gz')).slice(7)}`
+      expect(members.has(name)).toBe(true)
+      return tarOfMembers(new Map([...members, [name, bytes]]))
+    }
+    await inFile(named(packed(clean, 'gz')), async (subject) => {
+      expect(states((await scan(subject, { store })).report)).toEqual(['clean'])
+      expect(states((await scan(subject, { store })).report)).toEqual(['clean'])
+    })
+    const { report } = await inFile(named(packed(LEAKY, 'gz')), (subject) => scan(subject, { store }))
+    expect(report.verdict).toBe('leak')
+  })
+
+  it('what is left out has to be what the image names in the end, whatever was claimed before', async () => {
+    const store = verdictsInMemory()
+    const values = [A]
+    using needles = needlesFor(values)
+    const [clean = LEAKY] = CLEAN.layers
+    const spec: ImageSpec = { layers: [clean], packing: 'gz' }
+    await inFile(imageArchive('oci', spec), (subject) => scan(subject, { store }))
+    const name = `blobs/sha256/${digestOf(packed(clean, 'gz')).slice(7)}`
+    const claims = new Map([[name, digestOf(clean) as Digest]])
+    const proven = async (bytes: Uint8Array): Promise<Report> =>
+      prove({
+        image: 'x',
+        ...knownArchive(archiveParts(once(bytes)), { kept: { store, key: KEY, values }, needles, claims }),
+        expected: new Map(),
+        baseLayers: new Set(),
+        needles,
+        unguarded: [],
+        mustGuard: new Set(),
+        allow: [],
+        doubts: [],
+        strict: true,
+        signal: new AbortController().signal,
+      })
+    expect(states(await proven(imageArchive('oci', spec)))).toEqual(['proven'])
+    const changed = await proven(imageArchive('oci', { ...spec, diffIds: [digestOf(LEAKY)] }))
+    expect(changed.verdict).toBe('not-proven')
+    expect(whys(changed)).toEqual([OTHER])
+  })
+
   it('a member that stands there twice is searched', async () => {
     const store = verdictsInMemory()
     const members = [...imageMembers('oci', CLEAN)]
@@ -192,9 +243,12 @@ describe('L7: what is kept counts for nothing else', () => {
       tarOfMembers(new Map(members)).subarray(0, -1024),
       tarOf({ name, content: LEAKY }),
     ])
-    const { report } = await inFile(twice, (subject) => scan(subject, { store }))
-    expect(report.verdict).toBe('leak')
-    expect(report.findings[0]).toMatchObject({ layer: 1, path: 'etc/one' })
+    // The first of the two is known; where only another value is new, the second is searched for both all the same.
+    for (const values of [[A], [A, B]]) {
+      const { report } = await inFile(twice, (subject) => scan(subject, { store, values }))
+      expect(report.verdict).toBe('leak')
+      expect(report.findings[0]).toMatchObject({ layer: 1, path: 'etc/one' })
+    }
   })
 
   it('a leak, something unread and an accepted finding stay what they are', async () => {
