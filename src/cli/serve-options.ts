@@ -5,6 +5,7 @@
  */
 
 import { Fault } from '../errors.js'
+import type { Pruned } from '../queue/disk-budget.js'
 
 /** `--port`; 0 is any that is free. */
 export const portNumber = (text: string): number => whole(text, '--port', { least: 0, most: 65_535 })
@@ -20,9 +21,16 @@ const UNITS: Readonly<Record<string, number>> = { K: 2 ** 10, M: 2 ** 20, G: 2 *
 /** Bytes, such as `500M` or `20G`. @throws {@link Fault} `REQUEST_INVALID` */
 export function sizeOf(text: string): number {
   const [, number = '', unit = ''] = /^([1-9]\d{0,8})([KMGT]?)$/.exec(text) ?? []
-  if (number === '') throw new Fault('REQUEST_INVALID', '--budget takes a size such as 500M or 20G.')
+  if (number === '') throw new Fault('REQUEST_INVALID', 'A size is written as in 500M or 20G.')
   return Number(number) * (UNITS[unit] ?? 1)
 }
+
+/** What `--disk-budget` is for, in the help. */
+export const DISK_BUDGET = 'bytes that builds may keep in the build cache of the engine, such as 50G'
+
+/** What a pruning did, in a sentence. */
+export const prunedText = ({ records, bytes, leftBytes }: Pruned): string =>
+  `Dropped ${String(records)} records of the build cache, ${String(bytes)} bytes; ${String(leftBytes)} bytes of builds are left.`
 
 function whole(
   text: string,

@@ -10,13 +10,13 @@ import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { SecretValue } from '../secret.js'
 import type { BuildQueue } from '../queue/queue.js'
-import type { ServerParts } from '../server/server.js'
+import type { ServerParts, TracelessServer } from '../server/server.js'
 import type { Store } from '../store/open.js'
 import type { App } from './app.js'
 import type { AddCommand } from './command.js'
 import { startKeyholder } from './embedded-keyholder.js'
 import { addTlsOptions, readTls, type TlsFlags } from './listen-place.js'
-import { dayCount, placesCount, portNumber, sizeOf } from './serve-options.js'
+import { DISK_BUDGET, dayCount, placesCount, portNumber, sizeOf } from './serve-options.js'
 import { VERSION } from './version.js'
 
 interface ServeFlags extends TlsFlags {
@@ -26,6 +26,7 @@ interface ServeFlags extends TlsFlags {
   readonly database?: string
   readonly retention: number
   readonly budget: number
+  readonly diskBudget?: number
   readonly webhook?: string
   readonly openMetrics?: boolean
   readonly behindTls?: boolean
@@ -50,6 +51,7 @@ export const addServe: AddCommand = (parent, app) => {
     .option('--builds <number>', 'builds at once in this process', placesCount)
     .option('--retention <days>', 'how long builds are kept after their end', dayCount, 30)
     .option('--budget <size>', 'bytes that kept builds may take, such as 20G', sizeOf, sizeOf('20G'))
+    .option('--disk-budget <size>', `${DISK_BUDGET}, where this process builds`, sizeOf)
     .option('--webhook <url>', 'where the end of each build is told')
     .option('--open-metrics', 'let everyone read /metrics, without a token')
     .option('--behind-tls', 'a proxy before the server speaks TLS: cookies are for TLS only')
@@ -90,7 +92,10 @@ async function serve(app: App, flags: ServeFlags): Promise<void> {
     dashboard: dashboardFolder(),
     signal: ending.signal,
   })
-  const worker = keyholder === null ? null : await startWorker(app, { store, queue, keyholder, places })
+  const worker =
+    keyholder === null
+      ? null
+      : await startWorker(app, { store, queue, keyholder, places, budgetBytes: flags.diskBudget, server })
   const listening = await listen(server.handler, flags, { tls })
   const upkeep = server.run()
   io.out(`The server of store ${store.id} listens at ${listening.address}`)
@@ -127,21 +132,32 @@ async function startWorker(
     queue,
     keyholder,
     places,
+    budgetBytes,
+    server,
   }: {
     readonly store: Store
     readonly queue: BuildQueue
     readonly keyholder: { readonly address: string }
     readonly places: number
+    /** Default: the engine's own affair. */
+    readonly budgetBytes: number | undefined
+    readonly server: Pick<TracelessServer, 'pruned'>
   },
 ): Promise<OwnWorker> {
   const { io } = app
-  const [{ askAt }, { runFleetWorker }, { workerBuilder }, { dockerCredentials }] = await Promise.all([
-    import('../keyholder/ask.js'),
-    import('../queue/fleet.js'),
-    import('../queue/worker-builder.js'),
-    import('../docker/credentials.js'),
-  ])
+  const [{ askAt }, { runFleetWorker }, { workerBuilder }, { diskBudget }, { dockerCredentials }] =
+    await Promise.all([
+      import('../keyholder/ask.js'),
+      import('../queue/fleet.js'),
+      import('../queue/worker-builder.js'),
+      import('../queue/disk-budget.js'),
+      import('../docker/credentials.js'),
+    ])
   const engine = await app.engine()
+  const budget =
+    budgetBytes === undefined
+      ? undefined
+      : diskBudget(engine, { made: store.made, budgetBytes, onPruned: (pruned) => server.pruned(pruned) })
   const [drain, stop] = [new AbortController(), new AbortController()]
   const done = runFleetWorker(
     {
@@ -150,9 +166,10 @@ async function startWorker(
       ask: askAt(keyholder.address),
       name: hostname(),
       engine: engine.info,
+      afterBuild: budget?.keep,
       builder: workerBuilder({
         records: store,
-        engine: () => app.engine(),
+        engine: async () => budget?.engine ?? (await app.engine()),
         credentials: dockerCredentials(io.env),
       }),
     },

@@ -10,6 +10,7 @@ import type { WorkerControls } from '../queue/worker.js'
 import type { App } from './app.js'
 import type { AddCommand } from './command.js'
 import type { Io } from './io.js'
+import { DISK_BUDGET, prunedText, sizeOf } from './serve-options.js'
 
 interface WorkerFlags {
   readonly keyholder?: string
@@ -17,6 +18,7 @@ interface WorkerFlags {
   readonly name?: string
   readonly builds: number
   readonly timeout?: number
+  readonly diskBudget?: number
 }
 
 /** Adds the command. */
@@ -31,6 +33,7 @@ export const addWorker: AddCommand = (parent, app) => {
     .option('--name <name>', 'how it is listed (default: the host)')
     .option('--builds <number>', 'builds at once', count, 1)
     .option('--timeout <seconds>', 'longest time of a build', count)
+    .option('--disk-budget <size>', DISK_BUDGET, sizeOf)
     .action(async (flags: WorkerFlags) => {
       const { io } = app
       const database = required(
@@ -62,6 +65,7 @@ async function work(
     { postgresQueue },
     { runFleetWorker },
     { workerBuilder },
+    { diskBudget },
     { dockerCredentials },
   ] = await Promise.all([
     import('../keyholder/ask.js'),
@@ -69,12 +73,21 @@ async function work(
     import('../queue/postgres-queue.js'),
     import('../queue/fleet.js'),
     import('../queue/worker-builder.js'),
+    import('../queue/disk-budget.js'),
     import('../docker/credentials.js'),
   ])
   const ask = askAt(keyholder)
   const engine = await app.engine()
   await using records = await openRecords({ database })
   await using queue = await postgresQueue(database, records.builds)
+  const budget =
+    flags.diskBudget === undefined
+      ? undefined
+      : diskBudget(engine, {
+          made: records.made,
+          budgetBytes: flags.diskBudget,
+          onPruned: (pruned) => io.err(prunedText(pruned)),
+        })
   using controls = workerSignals(io)
   const name = flags.name ?? hostname()
   io.out(`The worker ${name} takes builds of store ${records.id}, on Docker ${engine.info.version}.`)
@@ -85,10 +98,11 @@ async function work(
       ask,
       name,
       engine: engine.info,
+      afterBuild: budget?.keep,
       timeoutMs: flags.timeout === undefined ? undefined : flags.timeout * 1000,
       builder: workerBuilder({
         records,
-        engine: () => app.engine(),
+        engine: async () => budget?.engine ?? (await app.engine()),
         credentials: dockerCredentials(io.env),
       }),
     },

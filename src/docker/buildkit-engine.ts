@@ -16,7 +16,7 @@ import { builderAddress } from './find-engine.js'
 import { GATES, gateText, passes } from './gates.js'
 import { imageContent } from './image-content.js'
 import { ociArchive } from './oci-archive.js'
-import { dropRecords, recordDescriptions } from './records.js'
+import { cacheRecords, dropRecords, pruneRecords } from './records.js'
 import { shortReference } from './reference.js'
 import { pushContent } from './registry.js'
 import { remoteImage, type RemoteImage } from './remote-image.js'
@@ -95,7 +95,8 @@ export async function openBuilder(place: {
     archive: async (image, { references }) => ociArchive(await imageContent(kept(image), image), references),
     removeUntagged: drop,
     dropRecords: (which, signal) => dropRecords(transport, which, signal),
-    recordDescriptions: (signal) => recordDescriptions(transport, signal),
+    pruneRecords: (ids, signal) => pruneRecords(transport, ids, signal),
+    records: (signal) => cacheRecords(transport, signal),
     close() {
       for (const image of images.keys()) void drop(image)
     },

@@ -14,7 +14,7 @@ import { inspectImage, pullImage, removeUntagged, saveImages, tagImage } from '.
 import { layerParts } from './layer-parts.js'
 import { archiveOf } from './oci-archive.js'
 import { pushImage } from './push.js'
-import { dropRecords, recordDescriptions } from './records.js'
+import { cacheRecords, dropRecords, pruneRecords } from './records.js'
 import { openSession, secretsOnly } from './session.js'
 import { spool } from './spool.js'
 import { solve } from './solve.js'
@@ -87,7 +87,8 @@ export async function openEngine(
     },
     removeUntagged: (image) => removeUntagged(docker, image),
     dropRecords: (which, signal) => dropRecords(transport, which, signal),
-    recordDescriptions: (signal) => recordDescriptions(transport, signal),
+    pruneRecords: (ids, signal) => pruneRecords(transport, ids, signal),
+    records: (signal) => cacheRecords(transport, signal),
     close: () => connection[Symbol.dispose](),
   }
 }

@@ -149,6 +149,23 @@ export interface RecordsToDrop {
   readonly since: number | undefined
 }
 
+/** A record of an engine's build cache. */
+export interface CacheRecord {
+  readonly id: string
+  /** Ids of the records it stands on. */
+  readonly parents: readonly string[]
+  /** The engine's own words for how it came to be, a step's command among them. */
+  readonly description: string
+  readonly sizeBytes: number
+  /** Something works with it now. */
+  readonly isInUse: boolean
+  /** An image holds the same bytes, so that dropping it frees nothing. */
+  readonly isShared: boolean
+  /** Milliseconds since 1970, by the engine's clock; `undefined` where it does not say. */
+  readonly createdAt: number | undefined
+  readonly lastUsedAt: number | undefined
+}
+
 /** What became of records that were to go. */
 export interface DroppedRecords {
   readonly dropped: number
@@ -286,7 +303,9 @@ export interface Engine {
   removeUntagged(image: Digest): Promise<void>
   /** Drops build-cache records and what hangs below them. Records that are in use stay. */
   dropRecords(which: RecordsToDrop, signal: AbortSignal): Promise<DroppedRecords>
-  /** Texts of the engine's own build records, for searching them. */
-  recordDescriptions(signal?: AbortSignal): Promise<readonly string[]>
+  /** Drops just these records, by their ids. One that is in use, or that another one stands on, stays. @returns those that went. */
+  pruneRecords(ids: readonly string[], signal: AbortSignal): Promise<readonly CacheRecord[]>
+  /** All records of the build cache. */
+  records(signal?: AbortSignal): Promise<readonly CacheRecord[]>
   close(): void
 }

@@ -26,7 +26,8 @@ export function guardedEngine(engine: Engine, signal: AbortSignal): Engine {
     archive: (image, options) => until(engine.archive(image, options)),
     removeUntagged: (image) => until(engine.removeUntagged(image)),
     dropRecords: (which, own) => until(engine.dropRecords(which, own)),
-    recordDescriptions: (own) => until(engine.recordDescriptions(own)),
+    pruneRecords: (ids, own) => until(engine.pruneRecords(ids, own)),
+    records: (own) => until(engine.records(own)),
   }
 }
 

@@ -129,5 +129,6 @@ const exact = ({ seconds, nanos }: Timestamp): string => `${String(seconds)}.${S
 export const milliseconds = (time: Timestamp): number =>
   Number(time.seconds) * 1000 + Math.floor(time.nanos / 1e6)
 
-const since1970 = (time: Timestamp | undefined): number | undefined =>
+/** The same of a time that may not be told. */
+export const since1970 = (time: Timestamp | undefined): number | undefined =>
   time === undefined ? undefined : milliseconds(time)

@@ -1,5 +1,6 @@
 /**
- * Build-cache records on an engine: finding those of a step, dropping them.
+ * Build-cache records on an engine: listing them, finding those of a step,
+ * dropping them.
  *
  * Records do not say which build made them, and two tenants' equal commands
  * look alike. Dropping all that look like a leaky step is safe: a record in use
@@ -9,23 +10,73 @@
  */
 
 import { openControl } from './control.js'
-import type { DroppedRecords, RecordsToDrop } from './engine.js'
-import { milliseconds } from './progress.js'
+import type { CacheRecord, DroppedRecords, RecordsToDrop } from './engine.js'
+import { milliseconds, since1970 } from './progress.js'
 import type { UsageRecord } from './proto/gen/control_pb.js'
 import type { BuildKitTransport } from './transport.js'
+import { unreachable } from './unreachable.js'
 
 /** How often dropping is repeated while it makes progress: a record goes only after those below it. */
 const ROUNDS = 20
 
-/** Texts of all build records. */
-export async function recordDescriptions(
+/** All records. */
+export async function cacheRecords(
   transport: BuildKitTransport,
   signal?: AbortSignal,
-): Promise<readonly string[]> {
+): Promise<readonly CacheRecord[]> {
   using control = await openControl(transport)
-  const { record } = await control.client.diskUsage({}, signalled(signal))
-  return record.map(({ description }) => description)
+  try {
+    const { record } = await control.client.diskUsage({}, signalled(signal))
+    return record.map(ourWords)
+  } catch (error) {
+    throw noAnswer(error, signal)
+  }
 }
+
+/** Drops these records and no others; gives those that went. */
+export async function pruneRecords(
+  transport: BuildKitTransport,
+  ids: readonly string[],
+  signal: AbortSignal,
+): Promise<readonly CacheRecord[]> {
+  using control = await openControl(transport)
+  const left = new Set(ids)
+  const gone: CacheRecord[] = []
+  for (let round = 0; round < ROUNDS && left.size > 0; round += 1) {
+    const before = gone.length
+    const request = { filter: [...left].map((id) => `id==${id}`), all: true }
+    try {
+      for await (const record of control.client.prune(request, signalled(signal))) {
+        if (left.delete(record.id)) gone.push(ourWords(record))
+      }
+    } catch (error) {
+      throw noAnswer(error, signal)
+    }
+    if (gone.length === before) break
+  }
+  return gone
+}
+
+const noAnswer = (error: unknown, signal: AbortSignal | undefined): unknown =>
+  signal?.aborted === true ? signal.reason : unreachable(error)
+
+function ourWords(record: UsageRecord): CacheRecord {
+  const { id, parent, parents, description, size, inUse, shared, createdAt, lastUsedAt } = record
+  return {
+    id,
+    parents: parentsOf({ parent, parents }),
+    description,
+    sizeBytes: Number(size),
+    isInUse: inUse,
+    isShared: shared,
+    createdAt: since1970(createdAt),
+    lastUsedAt: since1970(lastUsedAt),
+  }
+}
+
+/** Engines up to BuildKit 0.9 know of one parent. */
+const parentsOf = ({ parent, parents }: Pick<UsageRecord, 'parent' | 'parents'>): readonly string[] =>
+  (parents.length > 0 ? parents : [parent]).filter((above) => above !== '')
 
 /** Drops the records of the given steps and all that hang below them; tells how many went and how many did not. */
 export async function dropRecords(
@@ -55,7 +106,7 @@ export async function dropRecords(
 }
 
 /** White space is folded when a step becomes a record. */
-const squeezed = (text: string): string => text.replace(/\s+/g, ' ').trim()
+export const squeezed = (text: string): string => text.replace(/\s+/g, ' ').trim()
 
 const signalled = (signal: AbortSignal | undefined): { signal?: AbortSignal } =>
   signal === undefined ? {} : { signal }
@@ -67,9 +118,8 @@ export function withDescendants<T extends Pick<UsageRecord, 'id' | 'parent' | 'p
 ): readonly string[] {
   const children = new Map<string, string[]>()
   for (const { id, parent, parents } of records) {
-    for (const above of parents.length > 0 ? parents : [parent]) {
-      if (above !== '') children.set(above, [...(children.get(above) ?? []), id])
-    }
+    for (const above of parentsOf({ parent, parents }))
+      children.set(above, [...(children.get(above) ?? []), id])
   }
   const found = new Set<string>()
   const open = records.filter(matches).map(({ id }) => id)

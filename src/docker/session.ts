@@ -90,6 +90,9 @@ const METHODS: readonly string[] = [
 
 const FILE_METHOD = '/moby.filesync.v1.FileSend/DiffCopy'
 
+/** Begins the name of every context of ours: the record that an engine makes of one says whose it is. */
+export const CONTEXT_MARK = 'traceless-'
+
 /**
  * Opens a session. Dispose it when the build has ended: until then the values can be asked for.
  *
@@ -97,7 +100,7 @@ const FILE_METHOD = '/moby.filesync.v1.FileSend/DiffCopy'
  */
 export async function openSession(transport: BuildKitTransport, offer: SessionOffer): Promise<Session> {
   const id = randomUUID().replaceAll('-', '')
-  const uploadId = randomUUID()
+  const uploadId = `${CONTEXT_MARK}${randomUUID()}`
   let sealed = false
   const server = createServer(
     connectNodeAdapter({ routes: (router) => services(router, offer, uploadId, () => sealed) }),

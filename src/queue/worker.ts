@@ -43,6 +43,8 @@ export interface WorkerParts {
   readonly builder: (build: BuildEntry, secrets: SecretReader) => Builder
   /** Longest time that a build may take, in milliseconds. Default: no limit but the request's own. */
   readonly timeoutMs?: number | undefined
+  /** Awaited after each build, before the place takes another. */
+  readonly afterBuild?: (() => Promise<void>) | undefined
   /** Told which builds it has, whenever that changes. */
   readonly onBuilds?: (builds: readonly string[]) => void
 }
@@ -89,6 +91,7 @@ export async function runWorker(parts: WorkerParts, { places, drain, stop }: Wor
             builds.delete(id)
             tell()
           }
+          await parts.afterBuild?.()
           if (failures.has(id)) await pause(OTHERS_FIRST_MS, until)
         }
       } catch (error) {

@@ -16,6 +16,8 @@ export interface ServerMetrics {
   stream(): Disposable
   uploaded(bytes: number): void
   webhook(outcome: 'sent' | 'failed'): void
+  /** Records of a build cache were dropped to keep within a budget. */
+  pruned(done: { readonly records: number; readonly bytes: number; readonly leftBytes: number }): void
   /** The numbers as Prometheus reads them. */
   text(): Promise<string>
 }
@@ -58,6 +60,21 @@ export function serverMetrics({ builds, workers }: MetricsParts): ServerMetrics 
     labelNames: ['outcome'] as const,
     registers,
   })
+  const prunedRecords = new Counter({
+    name: 'traceless_cache_pruned_records_total',
+    help: 'Records of the build cache that were dropped to keep within the disk budget.',
+    registers,
+  })
+  const prunedBytes = new Counter({
+    name: 'traceless_cache_pruned_bytes_total',
+    help: 'Bytes that those records took.',
+    registers,
+  })
+  const cached = new Gauge({
+    name: 'traceless_cache_bytes',
+    help: 'Bytes that builds kept in the build cache after the last pruning.',
+    registers,
+  })
   const open = new Gauge({
     name: 'traceless_builds_open',
     help: 'Builds that have not ended.',
@@ -83,6 +100,11 @@ export function serverMetrics({ builds, workers }: MetricsParts): ServerMetrics 
     },
     uploaded: (bytes) => uploaded.inc(bytes),
     webhook: (outcome) => webhooks.inc({ outcome }),
+    pruned({ records, bytes, leftBytes }) {
+      prunedRecords.inc(records)
+      prunedBytes.inc(bytes)
+      cached.set(leftBytes)
+    },
     async text() {
       const [now, list] = await Promise.all([builds.open(), workers.list()])
       for (const [state, count] of Object.entries(now.counts)) open.set({ state }, count)

@@ -51,6 +51,8 @@ export interface ServerParts {
 export interface TracelessServer {
   readonly handler: Handler
   readonly endpoints: readonly Endpoint[]
+  /** To be told when a worker of this process dropped records of its engine's build cache. */
+  pruned(what: { readonly records: number; readonly bytes: number; readonly leftBytes: number }): void
   /** What is done by the clock, until the signal is aborted. */
   run(): Promise<void>
 }
@@ -131,6 +133,10 @@ export function createServer(parts: ServerParts): TracelessServer {
   return {
     handler,
     endpoints: guarded,
+    pruned(what) {
+      log.event('build cache pruned', { ...what })
+      metrics.pruned(what)
+    },
     run: () => keepUp({ builds, workers, queue, log, metrics, retention, webhook: parts.webhook, signal }),
   }
 }

@@ -39,6 +39,7 @@ export const STEPS: readonly Step[] = [
   listOrder,
   stepsAndTurns,
   serverTables,
+  madeRecords,
 ]
 
 /**
@@ -281,5 +282,16 @@ async function stepsAndTurns({ schema }: Statements, { text }: Types): Promise<v
     .addColumn('name', text, (column) => column.primaryKey().notNull())
     .addColumn('holder', text, notNull)
     .addColumn('beats', 'integer', notNull)
+    .execute()
+}
+
+/** Format 7: which records of an engine's build cache are ours to drop. */
+async function madeRecords({ schema }: Statements, { text }: Types): Promise<void> {
+  await schema
+    .createTable('made_record')
+    .addColumn('engine', text, notNull)
+    .addColumn('record', text, notNull)
+    .addColumn('at', text, notNull)
+    .addPrimaryKeyConstraint('made_record_key', ['engine', 'record'])
     .execute()
 }

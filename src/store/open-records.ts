@@ -11,6 +11,7 @@ import { buildRecords } from './build-records.js'
 import type { BuildRecords } from './builds.js'
 import { clockOf } from './clock.js'
 import type { Database } from './database.js'
+import { madeRecords, type MadeRecords } from './made-records.js'
 import { requireNewest } from './migrations.js'
 import { openPostgres } from './postgres.js'
 import { retiredMountStore, type RetiredMountStore } from './retired.js'
@@ -31,6 +32,7 @@ export interface StoreRecords extends AsyncDisposable {
   readonly verdicts: VerdictStore
   readonly retired: RetiredMountStore
   readonly keeping: Pick<Keeping, 'steps' | 'turns'>
+  readonly made: MadeRecords
   close(): Promise<void>
 }
 
@@ -65,6 +67,7 @@ export async function openRecords(
       verdicts: verdictStore(recorded),
       retired: retiredMountStore(recorded),
       keeping: { steps: stepMemory(recorded), turns: turnsOf(database) },
+      made: madeRecords(recorded),
       close,
       [Symbol.asyncDispose]: close,
     }

@@ -21,6 +21,7 @@ import { codeOf, given, homeAt, homeOf, type Home, type Variables } from './home
 import { givenOpener, type OpenGiven } from './given-value.js'
 import { createIdentityFile, identitySource, loadIdentity, saveIdentity } from './identity.js'
 import { createRootKey, deriveKeys, rootMark, type WriterKeys } from './keys.js'
+import { madeRecords, type MadeRecords } from './made-records.js'
 import { migrate } from './migrations.js'
 import { openKeys, type Opened } from './opening.js'
 import { readPins, readWriterKeys, writePins, writeWriterKeys, type Pins } from './pins.js'
@@ -79,6 +80,8 @@ export interface Store extends AsyncDisposable {
   readonly retired: RetiredMountStore
   /** Which version steps were made with, and the versions that are kept. */
   readonly keeping: Keeping
+  /** Which records of build caches builds of this store made. */
+  readonly made: MadeRecords
   /** Who can open the store. */
   readonly identity: IdentityAdmin
   /** The public keys that values are sealed to. @throws {@link Fault} `IDENTITY_INVALID` where they are not those pinned here. */
@@ -145,6 +148,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
         turns: turnsOf(database),
         earlier: (scope, names) => readEarlier(reading, scope, names),
       },
+      made: madeRecords({ database, now }),
       identity: identityAdmin({ ...place, actor, now }),
       async recipients() {
         const found = await database.read(findRecipients)

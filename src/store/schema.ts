@@ -263,6 +263,13 @@ export interface WorkerTable {
   builds_json: string
 }
 
+/** A record of an engine's build cache that a build of this store made. */
+export interface MadeRecordTable {
+  readonly engine: string
+  readonly record: string
+  readonly at: string
+}
+
 /** All tables by name. */
 export interface Tables {
   store_format: FormatTable
@@ -279,6 +286,7 @@ export interface Tables {
   verdict: VerdictTable
   retired_mount: RetiredMountTable
   made_step: MadeStepTable
+  made_record: MadeRecordTable
   turn: TurnTable
   build: BuildTable
   build_event: BuildEventTable

@@ -36,7 +36,7 @@ const RIGHTS: readonly (readonly [rights: string, tables: string])[] = [
   [`update (${BUILD_COLUMNS.join(', ')})`, 'build'],
   ['select, insert', 'build_event, usage, usage_secret, retired_mount'],
   ['select, insert, delete', 'build_blob'],
-  ['select, insert, update, delete', 'worker, verdict, made_step, turn'],
+  ['select, insert, update, delete', 'worker, verdict, made_step, made_record, turn'],
   // To delete the values of a build it must tell which build, and sees nothing else of them.
   ['select (build), delete', 'build_value'],
 ]

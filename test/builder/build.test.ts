@@ -174,7 +174,8 @@ function engineOf(oddities: Oddities): Asked {
       dropped.push(...commands)
       return { dropped: 0, left: 0 }
     },
-    recordDescriptions: unused,
+    pruneRecords: unused,
+    records: unused,
     close: unused,
   }
   return { engine, calls, inputs, served, dropped }

@@ -132,7 +132,8 @@ class World {
       archive: unused,
       readFile: unused,
       serveSecrets: unused,
-      recordDescriptions: unused,
+      pruneRecords: unused,
+      records: unused,
       build: (input) => this.#solve(input, (value) => (made = value)),
       parts: async () => {
         const bytes = layer()

@@ -869,6 +869,22 @@ export function storeContract(kind: string, make: () => Promise<TestStore>): voi
       })
     })
 
+    describe('V6: records of build caches', () => {
+      it('are known by their engine, once each, until they are forgotten', async () => {
+        await using test = await make()
+        const store = await test.open()
+        await store.made.add('one', ['a', 'b', 'a'])
+        await store.made.add('one', ['b', 'c'])
+        await store.made.add('two', ['a'])
+        await store.made.add('one', [])
+        await store.made.forget('one', ['a', 'z'])
+        await store.made.forget('one', [])
+        expect([...(await store.made.of('one'))].sort()).toEqual(['b', 'c'])
+        expect([...(await store.made.of('two'))]).toEqual(['a'])
+        expect([...(await store.made.of('three'))]).toEqual([])
+      })
+    })
+
     describe('B7: retired mounts', () => {
       it('keeps ids for ever, and takes one twice', async () => {
         await using test = await make()

@@ -64,7 +64,7 @@ describe('B8: cancelling', () => {
       expect(await until(() => !runs(word), 2000 - (performance.now() - stoppedAt))).toBe(true)
       expect(await hasImage(tag)).toBe(false)
       const hasRecord = async (): Promise<boolean> =>
-        (await builds.engine.recordDescriptions()).some((text) => text.includes(word))
+        (await builds.engine.records()).some(({ description }) => description.includes(word))
       expect(await hasRecord()).toBe(false)
       expect(await until(async () => (await engineFilesWith(token, begun)).hits.length === 0, 2000)).toBe(
         true,

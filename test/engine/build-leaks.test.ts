@@ -45,7 +45,7 @@ async function refused(
   const image = outcome.report?.image ?? ''
   expect(await builds.engine.inspect(image)).toBeNull()
   if (marker !== undefined) {
-    const left = (await builds.engine.recordDescriptions()).filter((text) => text.includes(marker))
+    const left = (await builds.engine.records()).filter(({ description }) => description.includes(marker))
     expect(left).toEqual([])
   }
   expect((await builds.traces([token])).filter((place) => !ownPlaces.includes(place))).toEqual([])
@@ -286,7 +286,7 @@ describe('B7: what a refused build leaves', () => {
       const careless = builds.builderWith({ dropsNoRecords: true, retiresNothing: true })
       const before = await builds.buildWith(careless, { dockerfile: { text }, tags: [builds.image()] })
       faultOf(before, 'LEAK_FOUND')
-      const descriptions = await builds.engine.recordDescriptions()
+      const descriptions = (await builds.engine.records()).map(({ description }) => description)
       expect(descriptions.filter((description) => description.includes(marker))).toHaveLength(1)
       const outcome = await refused(token, { dockerfile: { text } }, marker)
       expect(outcome.steps('cached').filter((name) => name.includes('OLDER'))).toHaveLength(1)

@@ -200,7 +200,8 @@ describe('B1: a base that is not fit', () => {
 
   it('B1: looking into a base leaves nothing on the engine', async () => {
     const probes = async (): Promise<number> =>
-      (await builds.engine.recordDescriptions()).filter((text) => text.includes('traceless-probe')).length
+      (await builds.engine.records()).filter(({ description }) => description.includes('traceless-probe'))
+        .length
     const before = await probes()
     const request = { requirements: ['flask'], base: 'traceless-base:tiny', tags: [builds.image()] }
     faultOf(await builds.buildWith(builds.builderWith({}), request), 'BASE_UNSUITABLE')

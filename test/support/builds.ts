@@ -153,7 +153,9 @@ export async function startBuilds({
         for (const [name, text] of Object.entries(outcome.texts))
           texts[`${name} of build ${String(index)}`] = text
       })
-      texts['records of the engine'] = (await engine.recordDescriptions()).join('\n')
+      texts['records of the engine'] = (await engine.records())
+        .map(({ description }) => description)
+        .join('\n')
       return searchEverywhere(tokens, { ...places, texts, folders: [temporary.path] })
     },
     async [Symbol.asyncDispose]() {
