@@ -91,8 +91,8 @@ export interface RequirementsRequest extends BuildOptions {
   readonly installer?: 'pip' | 'uv'
   /** Stored keys for repositories over SSH. */
   readonly sshKeys?: readonly SshKey[]
-  /** File with the public keys of the servers that are believed, in the form of `known_hosts`. */
-  readonly knownHosts?: string
+  /** The public keys of the servers that are believed, in the form of `known_hosts`: a file, or the text itself. */
+  readonly knownHosts?: string | { readonly text: string }
   /** How credentials reach pip. Default: `auto`. */
   readonly delivery?: 'auto' | 'lifted' | 'filled'
 }

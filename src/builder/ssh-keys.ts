@@ -80,9 +80,13 @@ const overSsh = ({ directs }: RequirementList): readonly Problem[] =>
       column,
     }))
 
-async function readServers(path: string): Promise<Uint8Array | undefined> {
+/** The lines that `knownHosts` means; `undefined` where they name no server, or cannot be read. */
+export async function readServers(
+  knownHosts: NonNullable<RequirementsRequest['knownHosts']>,
+): Promise<Uint8Array | undefined> {
   try {
-    const bytes = await readFile(path)
+    const bytes =
+      typeof knownHosts === 'string' ? await readFile(knownHosts) : Buffer.from(knownHosts.text, 'utf8')
     return /^[^#\s]+ +\S+ +\S/m.test(bytes.toString('utf8')) ? bytes : undefined
   } catch (error) {
     if (error instanceof Error && 'code' in error) return undefined

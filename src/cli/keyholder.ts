@@ -43,6 +43,7 @@ export const addKeyholder: AddCommand = (parent, app) => {
       await store.reader.keys()
       const handler = keyholderHandler({
         secrets: store.reader,
+        earlier: (scope, names) => store.keeping.earlier(scope, names),
         openGiven: store.openGiven,
         leased: (lease) => store.builds.leased(lease),
         onAnswer: ({ build, refused, values }) => {

@@ -8,14 +8,17 @@
 import { Fault } from '../errors.js'
 import type { SecretValue } from '../secret.js'
 import { createKeyPair, open, type KeyPair } from '../store/seal.js'
-import type { HeldSecret, ReaderKeys, SecretReader } from '../store/store.js'
+import type { HeldSecret, Keeping, ReaderKeys, ReadScope, SecretReader } from '../store/store.js'
 import {
+  EARLIER_PATH,
   leasePlace,
   NAMES_PATH,
   OPEN_PATH,
   readAnswer,
+  readEarlier,
   readNames,
   writeQuestion,
+  type EarlierAnswer,
   type OpenAnswer,
   type Sealed,
   type ShownLease,
@@ -31,6 +34,8 @@ export type AskKeyholder = (path: string, body: string, signal: AbortSignal) => 
 /** What one lease opens. Dispose it when the build has ended. */
 export interface LeaseSecrets extends Disposable {
   readonly reader: SecretReader
+  /** Opens earlier versions, for a build that was asked to keep steps; for any other the keyholder refuses. */
+  readonly earlier: Keeping['earlier']
   /** Values given at hand with the build, by the name the request gives them. The caller disposes them. */
   given(): Promise<ReadonlyMap<string, SecretValue>>
 }
@@ -44,18 +49,29 @@ export async function leaseSecrets(
   const { storeId, names } = readNames(await ask(NAMES_PATH, JSON.stringify(lease), signal))
   const pair = await createKeyPair()
   const owned: Disposable[] = [pair.privateKey]
-  const asked = async (wanted: ReadonlySet<string> | 'all'): Promise<OpenAnswer> => {
-    const question = writeQuestion({
+  const question = (wanted: ReadonlySet<string> | 'all'): string =>
+    writeQuestion({
       ...lease,
       publicKey: pair.publicKey,
       names: wanted === 'all' ? 'all' : names.filter((name) => wanted.has(name)),
     })
-    const answer = readAnswer(await ask(OPEN_PATH, question, signal))
+  const asked = async (wanted: ReadonlySet<string> | 'all'): Promise<OpenAnswer> => {
+    const answer = readAnswer(await ask(OPEN_PATH, question(wanted), signal))
     if (answer.storeId !== storeId) throw notForUs()
     return answer
   }
   const opened = async (what: Sealed, box: Uint8Array): Promise<SecretValue> =>
     await openBox(pair, { storeId, lease, what, box })
+  const heldIn = async (
+    { environment, secrets }: EarlierAnswer,
+    scope: ReadScope,
+  ): Promise<readonly HeldSecret[]> => {
+    if (environment !== scope.environment) throw notForUs()
+    return await eachOpened(secrets, async ({ box, ...secret }): Promise<HeldSecret> => {
+      const value = await opened({ kind: 'secret', ...secret }, box)
+      return { ...secret, environment, value }
+    })
+  }
   let keys: Promise<ReaderKeys> | undefined
   const openKeys = async ({ keys: boxes }: OpenAnswer): Promise<ReaderKeys> => {
     const made = {
@@ -79,13 +95,14 @@ export async function leaseSecrets(
           )
         }
         const answer = await asked(wanted)
-        if (answer.environment !== scope.environment) throw notForUs()
         await (keys ??= openKeys(answer))
-        return await eachOpened(answer.secrets, async ({ box, ...secret }): Promise<HeldSecret> => {
-          const value = await opened({ kind: 'secret', ...secret }, box)
-          return { ...secret, environment: answer.environment, value }
-        })
+        return await heldIn(answer, scope)
       },
+    },
+    async earlier(scope, wanted) {
+      const answer = readEarlier(await ask(EARLIER_PATH, question(wanted), signal))
+      if (answer.storeId !== storeId) throw notForUs()
+      return await heldIn(answer, scope)
     },
     async given() {
       const { given } = await asked(new Set())

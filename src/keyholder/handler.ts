@@ -11,8 +11,9 @@ import type { SecretName, SecretValue } from '../secret.js'
 import type { LeasedBuild } from '../store/builds.js'
 import type { OpenGiven } from '../store/given-value.js'
 import { seal } from '../store/seal.js'
-import type { ReadScope, SecretReader } from '../store/store.js'
+import type { HeldSecret, Keeping, ReadScope, SecretReader } from '../store/store.js'
 import {
+  EARLIER_PATH,
   leasePlace,
   MAX_QUESTION_BYTES,
   NAMES_PATH,
@@ -20,15 +21,19 @@ import {
   readLease,
   readQuestion,
   writeAnswer,
+  writeEarlier,
   type OpenAnswer,
   type OpenQuestion,
   type Sealed,
+  type SealedSecret,
   type ShownLease,
 } from './protocol.js'
 
 /** What the keyholder works with. */
 export interface KeyholderParts {
   readonly secrets: SecretReader
+  /** Opens the versions that secrets had before. */
+  readonly earlier: Keeping['earlier']
   /** `null` for a lease that is not, or no longer, the live one of a running build. */
   readonly leased: (lease: ShownLease) => Promise<LeasedBuild | null>
   /** Opens values that were sealed to the store's recipients, with the identity. */
@@ -92,6 +97,18 @@ async function answer(
       const sealed = await sealedFor(parts, { asked, leased, scope })
       return { text: writeAnswer(sealed), values: sealed.secrets.length + sealed.given.length }
     }
+    case EARLIER_PATH: {
+      const asked = readQuestion(body)
+      if (asked.names === 'all' || !leased.keeps) throw refused()
+      // What is not for builds now is none of a build's affair, whatever it was before.
+      const known = new Set(await parts.secrets.names(scope))
+      const held = await parts.earlier(scope, new Set(asked.names.filter((name) => known.has(name))))
+      const secrets = await sealedSecrets(held, sealer(parts.secrets, asked))
+      return {
+        text: writeEarlier({ storeId: parts.secrets.storeId, environment, secrets }),
+        values: secrets.length,
+      }
+    }
     default:
       throw new Fault('REQUEST_INVALID', 'The keyholder has no such address.')
   }
@@ -106,34 +123,46 @@ async function sealedFor(
   }: { readonly asked: OpenQuestion; readonly leased: LeasedBuild; readonly scope: ReadScope },
 ): Promise<OpenAnswer> {
   const { storeId: store } = reader
-  const sealTo = async (value: SecretValue, what: Sealed): Promise<Uint8Array> =>
-    await seal(asked.publicKey, leasePlace(store, asked, what), value)
+  const sealTo = sealer(reader, asked)
   const names: ReadonlySet<SecretName> | 'all' = asked.names === 'all' ? 'all' : new Set(asked.names)
-  const held = await reader.read(scope, names)
+  const secrets = await sealedSecrets(await reader.read(scope, names), sealTo)
+  const given = []
+  for (const { name, boxes } of leased.values) {
+    const { environment, submission } = leased
+    using value = await openGiven({ store, environment, submission, name }, boxes)
+    given.push({ name, box: await sealTo(value, { kind: 'given', name }) })
+  }
+  // The store keeps these until it is closed: they are not ours to wipe.
+  const keys = await reader.keys()
+  return {
+    storeId: store,
+    environment: scope.environment,
+    secrets,
+    given,
+    keys: {
+      mount: await sealTo(keys.mount, { kind: 'key', name: 'mount' }),
+      verdict: await sealTo(keys.verdict, { kind: 'key', name: 'verdict' }),
+    },
+  }
+}
+
+type SealTo = (value: SecretValue, what: Sealed) => Promise<Uint8Array>
+
+/** Seals to the key of a question, for its lease. */
+const sealer =
+  ({ storeId }: Pick<SecretReader, 'storeId'>, asked: OpenQuestion): SealTo =>
+  (value, what) =>
+    seal(asked.publicKey, leasePlace(storeId, asked, what), value)
+
+/** Seals values one by one, and wipes them all. */
+async function sealedSecrets(held: readonly HeldSecret[], sealTo: SealTo): Promise<readonly SealedSecret[]> {
   try {
-    const secrets = []
+    const secrets: SealedSecret[] = []
     for (const { name, group, version, exposure, guarded, value } of held) {
       const box = await sealTo(value, { kind: 'secret', group, name, version })
       secrets.push({ name, group, version, exposure, guarded, box })
     }
-    const given = []
-    for (const { name, boxes } of leased.values) {
-      const { environment, submission } = leased
-      using value = await openGiven({ store, environment, submission, name }, boxes)
-      given.push({ name, box: await sealTo(value, { kind: 'given', name }) })
-    }
-    // The store keeps these until it is closed: they are not ours to wipe.
-    const keys = await reader.keys()
-    return {
-      storeId: store,
-      environment: scope.environment,
-      secrets,
-      given,
-      keys: {
-        mount: await sealTo(keys.mount, { kind: 'key', name: 'mount' }),
-        verdict: await sealTo(keys.verdict, { kind: 'key', name: 'verdict' }),
-      },
-    }
+    return secrets
   } finally {
     for (const { value } of held) value[Symbol.dispose]()
   }

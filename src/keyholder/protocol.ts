@@ -26,6 +26,9 @@ export const NAMES_PATH = '/v1/names'
 /** Asks for values. */
 export const OPEN_PATH = '/v1/open'
 
+/** Asks for values that secrets had before, with the question of {@link OPEN_PATH}. */
+export const EARLIER_PATH = '/v1/earlier'
+
 /** Largest question, in bytes: 500 names of the longest kind. */
 export const MAX_QUESTION_BYTES = 128 * 1024
 
@@ -55,6 +58,9 @@ export interface SealedSecret {
   readonly guarded: boolean
   readonly box: Uint8Array
 }
+
+/** What `POST /v1/earlier` answers: every version that is kept of the secrets that were asked for, but for the live one. */
+export type EarlierAnswer = Pick<OpenAnswer, 'storeId' | 'environment' | 'secrets'>
 
 /** What `POST /v1/names` answers. */
 export interface NamesAnswer {
@@ -93,11 +99,17 @@ export function writeAnswer(answer: OpenAnswer): string {
   return JSON.stringify({
     storeId,
     environment,
-    secrets: secrets.map((secret) => ({ ...secret, box: toText(secret.box) })),
+    secrets: secrets.map(writeSecret),
     given: given.map(({ name, box }) => ({ name, box: toText(box) })),
     keys: { mount: toText(keys.mount), verdict: toText(keys.verdict) },
   })
 }
+
+/** An answer with earlier versions as JSON. */
+export const writeEarlier = ({ secrets, ...answer }: EarlierAnswer): string =>
+  JSON.stringify({ ...answer, secrets: secrets.map(writeSecret) })
+
+const writeSecret = ({ box, ...secret }: SealedSecret): object => ({ ...secret, box: toText(box) })
 
 /** A question as JSON. */
 export const writeQuestion = ({ publicKey, ...question }: OpenQuestion): string =>
@@ -143,6 +155,17 @@ export function readAnswer(body: unknown): OpenAnswer {
       }),
       keys: { mount: fromText(mount), verdict: fromText(verdict) },
     }
+  } catch (error) {
+    throw strange(error)
+  }
+}
+
+/** @throws {@link Fault} `SERVER_UNREACHABLE` for anything that is no answer. */
+export function readEarlier(body: unknown): EarlierAnswer {
+  try {
+    const { storeId, environment, secrets } = fieldsOf(body)
+    if (!isText(storeId) || !isText(environment) || !Array.isArray(secrets)) throw invalid()
+    return { storeId, environment, secrets: secrets.map(readSecret) }
   } catch (error) {
     throw strange(error)
   }

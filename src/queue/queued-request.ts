@@ -10,6 +10,7 @@
 import { realpath } from 'node:fs/promises'
 import { dirname, join, sep } from 'node:path'
 import type { BuildOptions, BuildRequest, SecretSource } from '../builder/request.js'
+import type { SshKey } from '../builder/ssh-keys.js'
 import { insideContext } from '../docker/context.js'
 import { Fault } from '../errors.js'
 import type { SecretValue } from '../secret.js'
@@ -26,6 +27,9 @@ export type QueuedSource =
   | { readonly requirements: string }
   | { readonly credentialsOf: string }
 
+/** Where the key of an agent comes from: a running agent is one of another machine. */
+export type QueuedAgent = Extract<QueuedSource, { readonly name: string } | { readonly value: string }>
+
 /** Options that mean the same wherever a build is carried out. */
 export type QueuedOptions = Omit<BuildOptions, 'environment' | 'push' | 'archive'>
 
@@ -33,6 +37,7 @@ export type QueuedOptions = Omit<BuildOptions, 'environment' | 'push' | 'archive
 export interface QueuedDockerfile extends QueuedOptions {
   readonly dockerfile: { readonly text: string } | QueuedFile
   readonly secrets?: Readonly<Record<string, QueuedSource>>
+  readonly ssh?: Readonly<Record<string, QueuedAgent>>
   readonly target?: string
   readonly allowMissing?: readonly string[]
   readonly buildContexts?: Readonly<Record<string, string>>
@@ -48,6 +53,8 @@ export interface QueuedRequirements extends QueuedOptions {
   readonly delivery?: 'auto' | 'lifted' | 'filled'
   readonly isolate?: boolean
   readonly installer?: 'pip' | 'uv'
+  readonly sshKeys?: readonly SshKey[]
+  readonly knownHosts?: { readonly text: string }
 }
 
 /** A request as a server takes it. */
@@ -73,7 +80,7 @@ export async function builderRequest(queued: QueuedRequest, place: QueuedPlace):
 }
 
 async function fromDockerfile(queued: QueuedDockerfile, place: QueuedPlace): Promise<BuildRequest> {
-  const { dockerfile, secrets = {}, buildContexts = {}, ...rest } = queued
+  const { dockerfile, secrets = {}, ssh, buildContexts = {}, ...rest } = queued
   for (const reference of Object.values(buildContexts)) requireNoFolder(reference)
   const sources = await Promise.all(
     Object.entries(secrets).map(async ([id, source]) => [id, await sourceOf(source, place)] as const),
@@ -83,6 +90,7 @@ async function fromDockerfile(queued: QueuedDockerfile, place: QueuedPlace): Pro
     environment: place.environment,
     dockerfile: 'file' in dockerfile ? { path: await fileOf(dockerfile.file, place) } : dockerfile,
     secrets: Object.fromEntries(sources),
+    ...(ssh === undefined ? {} : { ssh: agentsOf(ssh, place) }),
     buildContexts,
     context: place.folder,
     contextIsFiltered: true,
@@ -106,9 +114,23 @@ async function sourceOf(source: QueuedSource, place: QueuedPlace): Promise<Secre
   if ('name' in source) return source
   if ('requirements' in source) return { requirements: await fileOf(source.requirements, place) }
   if ('credentialsOf' in source) return { credentialsOf: await fileOf(source.credentialsOf, place) }
-  const value = place.given.get(source.value)
+  return givenValue(source.value, place)
+}
+
+function agentsOf(
+  ssh: Readonly<Record<string, QueuedAgent>>,
+  place: QueuedPlace,
+): Record<string, { readonly name: string } | SecretValue> {
+  const keys = Object.entries(ssh).map(
+    ([id, agent]) => [id, 'name' in agent ? agent : givenValue(agent.value, place)] as const,
+  )
+  return Object.fromEntries(keys)
+}
+
+function givenValue(name: string, { given }: QueuedPlace): SecretValue {
+  const value = given.get(name)
   if (value !== undefined) return value
-  throw invalid(`The value ${source.value} did not come with the build.`)
+  throw invalid(`The value ${name} did not come with the build.`)
 }
 
 /** A file of the context, by a path without links: what a list names is looked for in the folder of that path. */

@@ -24,22 +24,14 @@ export function workerBuilder({
   readonly records: Pick<StoreRecords, 'usage' | 'verdicts' | 'retired' | 'keeping'>
 }): WorkerParts['builder'] {
   const memory: NonNullable<BuilderParts['memory']> = new Map()
-  const keeping = {
-    ...records.keeping,
-    earlier: async () => {
-      throw new Fault('REQUEST_INVALID', 'A build on a server cannot keep steps of earlier versions.', {
-        hint: 'Leave --on-rotate keep out, or build on the machine that holds the identity.',
-      })
-    },
-  }
-  return (build, secrets) =>
+  return (build, { reader, earlier }) =>
     createBuilder({
       ...records,
-      keeping,
+      keeping: { ...records.keeping, earlier },
       memory,
       engine,
-      secrets,
-      credentials: pushCredentials(build, { secrets, otherwise: credentials }),
+      secrets: reader,
+      credentials: pushCredentials(build, { secrets: reader, otherwise: credentials }),
     })
 }
 

@@ -16,7 +16,7 @@ import type { Report } from '../builder/report.js'
 import type { BuildRequest } from '../builder/request.js'
 import { unpackContext } from '../docker/context-archive.js'
 import { Fault, type FaultCode } from '../errors.js'
-import { leaseSecrets, type AskKeyholder } from '../keyholder/client.js'
+import { leaseSecrets, type AskKeyholder, type LeaseSecrets } from '../keyholder/client.js'
 import {
   MAX_ATTEMPTS,
   type BuildEntry,
@@ -26,7 +26,6 @@ import {
   type JsonObject,
   type Lease,
 } from '../store/builds.js'
-import type { SecretReader } from '../store/store.js'
 import { EventWriter } from './event-writer.js'
 import { holdLease, type HeldLease } from './held-lease.js'
 import { builderRequest, type QueuedRequest } from './queued-request.js'
@@ -39,8 +38,8 @@ export interface WorkerParts {
   readonly records: BuildRecords
   readonly queue: Pick<BuildQueue, 'take' | 'announce'>
   readonly ask: AskKeyholder
-  /** Makes the builder of one build, which reads these secrets and sends the image where the output says. */
-  readonly builder: (build: BuildEntry, secrets: SecretReader) => Builder
+  /** Makes the builder of one build, which reads these secrets, earlier versions too where it keeps steps, and sends the image where the output says. */
+  readonly builder: (build: BuildEntry, secrets: Pick<LeaseSecrets, 'reader' | 'earlier'>) => Builder
   /** Longest time that a build may take, in milliseconds. Default: no limit but the request's own. */
   readonly timeoutMs?: number | undefined
   /** Awaited after each build, before the place takes another. */
@@ -206,7 +205,7 @@ async function buildIn(
     const request = await builderRequest(queued, { environment: build.environment, folder, given })
     signal.throwIfAborted()
     return await parts
-      .builder(build, secrets.reader)
+      .builder(build, secrets)
       .build(
         { ...request, ...outputOf(parts, { build, lease, held }), ...limited(request, parts.timeoutMs) },
         { onEvent, signal, beforeNaming: () => held.requireForNaming() },

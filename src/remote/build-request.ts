@@ -18,6 +18,8 @@ import {
   type DockerfileRequest,
   type RequirementsRequest,
 } from '../builder/request.js'
+import { readServers } from '../builder/ssh-keys.js'
+import { checkAgents } from '../builder/ssh-mounts.js'
 import { contextTar, ignoreLines, insideContext } from '../docker/context.js'
 import { Fault, faultOf, type Problem } from '../errors.js'
 import type { SecretValue } from '../secret.js'
@@ -42,20 +44,11 @@ export interface PackedRequest extends Disposable {
 export async function packRequest(request: BuildRequest): Promise<PackedRequest> {
   const { problems } = checkOptions(request)
   if (problems.length > 0) throw faultOf(problems)
-  requireNoKeys(request)
   return isRequirementsRequest(request) ? await packRequirements(request) : await packDockerfile(request)
 }
 
-/** A key would travel as it is, and a path would mean a file of the server. */
-function requireNoKeys(request: BuildRequest): void {
-  if (!('ssh' in request || 'sshKeys' in request || 'knownHosts' in request)) return
-  throw new Fault('REQUEST_INVALID', 'A server does not take SSH keys and agents.', {
-    hint: 'Build where the key is, without --server.',
-  })
-}
-
 async function packDockerfile(request: DockerfileRequest): Promise<PackedRequest> {
-  const { dockerfile, context, secrets, environment = 'main', ...rest } = request
+  const { dockerfile, context, secrets, ssh, environment = 'main', ...rest } = request
   const options = optionsOf(rest)
   const path = 'path' in dockerfile ? dockerfile.path : undefined
   const text = 'path' in dockerfile ? await readText(dockerfile.path) : dockerfile.text
@@ -65,8 +58,10 @@ async function packDockerfile(request: DockerfileRequest): Promise<PackedRequest
   const dispose = (): void => {
     for (const value of values.values()) value[Symbol.dispose]()
   }
-  const found: Problem[] = [...problems]
+  const agents = checkAgents(ssh)
+  const found: Problem[] = [...problems, ...agents.problems]
   const written: Record<string, Json> = {}
+  const keys: Record<string, Json> = {}
   const inside = (id: string, file: string): string => {
     const relative = context === undefined ? null : insideContext(context, file)
     if (relative !== null) return relative
@@ -93,13 +88,37 @@ async function packDockerfile(request: DockerfileRequest): Promise<PackedRequest
         break
     }
   }
+  for (const [id, agent] of agents.agents) {
+    switch (agent.kind) {
+      case 'value':
+        // A mount of a secret may have the same id.
+        values.set(`ssh:${id}`, agent.value)
+        keys[id] = { value: `ssh:${id}` }
+        break
+      case 'stored':
+        keys[id] = { name: agent.name }
+        break
+      case 'socket':
+        found.push({
+          code: 'REQUEST_INVALID',
+          message: `The SSH agent ${id} runs on this machine, where the server cannot reach it.`,
+          hint: `Store the key and give it with --ssh ${id}=NAME, or build without --server.`,
+        })
+        break
+    }
+  }
   if (found.length > 0) {
     dispose()
     throw faultOf(found)
   }
   return {
     environment,
-    request: { ...options, dockerfile: { text }, secrets: written },
+    request: {
+      ...options,
+      dockerfile: { text },
+      secrets: written,
+      ...(ssh === undefined ? {} : { ssh: keys }),
+    },
     values,
     context: context === undefined ? null : contextTar({ root: context, ignoreLines: lines }),
     [Symbol.dispose]: dispose,
@@ -113,7 +132,7 @@ function optionsOf({ push: _push, archive: _archive, ...options }: BuildOptions)
 
 /** The list and all it names travel, and what `copy` takes: not the rest of the folder. */
 async function packRequirements(request: RequirementsRequest): Promise<PackedRequest> {
-  const { requirements, copy = [], environment = 'main', ...rest } = request
+  const { requirements, copy = [], environment = 'main', knownHosts, ...rest } = request
   const options = optionsOf(rest)
   const path = 'path' in requirements ? requirements.path : undefined
   const root = path === undefined ? process.cwd() : dirname(path)
@@ -128,6 +147,10 @@ async function packRequirements(request: RequirementsRequest): Promise<PackedReq
     },
   )
   const problems: Problem[] = [...list.problems, ...list.localPaths]
+  const servers = knownHosts === undefined ? undefined : await readServers(knownHosts)
+  if (knownHosts !== undefined && servers === undefined) {
+    problems.push({ code: 'REQUEST_INVALID', message: 'The file of known hosts names no server.' })
+  }
   const only = copy.map(({ from }) => insideContext(root, from))
   if (only.includes(null)) {
     problems.push({
@@ -142,6 +165,7 @@ async function packRequirements(request: RequirementsRequest): Promise<PackedReq
     request: {
       ...options,
       copy,
+      ...(servers === undefined ? {} : { knownHosts: { text: Buffer.from(servers).toString('utf8') } }),
       requirements: path === undefined ? requirements : { file: basename(path) },
     },
     values: new Map(),

@@ -166,7 +166,7 @@ async function findLeased(
     .where('lease_until', '>', at.toISOString())
     .executeTakeFirst()
   if (row === undefined) return null
-  const { groups, guard } = JSON.parse(row.request_json) as JsonObject
+  const { groups, guard, onRotate } = JSON.parse(row.request_json) as JsonObject
   const boxes = await tx
     .selectFrom('build_value')
     .select(['name', 'key_id', 'box'])
@@ -176,6 +176,7 @@ async function findLeased(
     environment: row.environment,
     groups: Array.isArray(groups) ? groups.filter((group) => typeof group === 'string') : [],
     guard: guard === 'plan' ? 'plan' : 'environment',
+    keeps: onRotate === 'keep',
     submission: row.idempotency_key,
     values: [...new Set(boxes.map(({ name }) => name))].map((name) => ({
       name,

@@ -133,6 +133,8 @@ export interface LeasedBuild {
   readonly groups: readonly string[]
   /** `plan`: the image is searched for the values of the build alone. */
   readonly guard: 'environment' | 'plan'
+  /** Whether it reuses steps of earlier versions, and so searches for those. */
+  readonly keeps: boolean
   /** The build's idempotency key, which the values are sealed for. */
   readonly submission: string
   readonly values: readonly SealedValue[]

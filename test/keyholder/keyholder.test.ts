@@ -5,7 +5,7 @@ import { Fault } from '../../src/errors.js'
 import { askAt } from '../../src/keyholder/ask.js'
 import { leaseSecrets, type AskKeyholder } from '../../src/keyholder/client.js'
 import { keyholderHandler, type KeyholderAnswer } from '../../src/keyholder/handler.js'
-import { NAMES_PATH, OPEN_PATH, type ShownLease } from '../../src/keyholder/protocol.js'
+import { EARLIER_PATH, NAMES_PATH, OPEN_PATH, type ShownLease } from '../../src/keyholder/protocol.js'
 import { SecretValue } from '../../src/secret.js'
 import type { LeasedBuild } from '../../src/store/builds.js'
 import { givenValuePlace } from '../../src/store/given-value.js'
@@ -42,6 +42,7 @@ async function withFleet(
   const wire: string[] = []
   const handle = keyholderHandler({
     secrets: store.reader,
+    earlier: (of, wanted) => store.keeping.earlier(of, wanted),
     openGiven: store.openGiven,
     leased: (lease) => leased(lease, store),
     onAnswer: (answer) => answers.push(answer),
@@ -61,6 +62,7 @@ const PLAIN: LeasedBuild = {
   environment: 'main',
   groups: [],
   guard: 'environment',
+  keeps: false,
   submission: '',
   values: [],
   worker: 'w',
@@ -155,6 +157,60 @@ describe('the keyholder', () => {
         using secrets = await leaseSecrets(ask, LEASE, never)
         await expect(secrets.reader.read(scope, 'all')).rejects.toMatchObject({ code: 'FORBIDDEN' })
         expect(await secrets.reader.read(scope, new Set(names('TOKEN')))).toHaveLength(1)
+      },
+    )
+  })
+
+  it('V4, B5: opens earlier versions for a build that keeps steps, of the names it asks for', async () => {
+    await withFleet(
+      async () => Promise.resolve({ ...PLAIN, keeps: true }),
+      async ({ store, ask, wire }) => {
+        await store.admin.set({ environment: 'main' }, changes({ TOKEN: 'token-of-main-5678' }))
+        await store.admin.set({ environment: 'main' }, [
+          ...changes({ OTHER: 'other-of-main-5678' }),
+          ...changes({ RUNNING: 'another-for-running' }, { exposure: 'runtime-only' }),
+        ])
+        await store.admin.set({ environment: 'elsewhere' }, changes({ FOREIGN: 'foreign-value-5678' }))
+        using secrets = await leaseSecrets(ask, LEASE, never)
+        const held = await secrets.earlier(scope, new Set(names('TOKEN')))
+        expect(held.map(({ name, value }) => [name, textOf(value)])).toEqual([['TOKEN', VALUES.TOKEN]])
+        const own = await store.keeping.earlier(scope, new Set(names('TOKEN')))
+        expect(held.map(({ version }) => version)).toEqual(own.map(({ version }) => version))
+        expect(wire.join()).not.toContain(VALUES.TOKEN)
+        const publicKey = Buffer.alloc(32, 9).toString('base64')
+        const others = JSON.stringify({ ...LEASE, publicKey, names: ['RUNNING', 'FOREIGN'] })
+        expect(await ask(EARLIER_PATH, others, never)).toMatchObject({ environment: 'main', secrets: [] })
+        await expect(
+          ask(EARLIER_PATH, JSON.stringify({ ...LEASE, publicKey, names: 'all' }), never),
+        ).rejects.toMatchObject({ code: 'FORBIDDEN' })
+        await expect(
+          secrets.earlier({ ...scope, environment: 'elsewhere' }, new Set(names('TOKEN'))),
+        ).rejects.toMatchObject({ code: 'SERVER_UNREACHABLE' })
+      },
+    )
+  })
+
+  it('V4, B5: opens no earlier version for a build that keeps none, and an old box opens for no new version', async () => {
+    await withFleet(onlyTheLease, async ({ store, ask }) => {
+      await store.admin.set({ environment: 'main' }, changes({ TOKEN: 'token-of-main-5678' }))
+      using secrets = await leaseSecrets(ask, LEASE, never)
+      await expect(secrets.earlier(scope, new Set(names('TOKEN')))).rejects.toMatchObject({
+        code: 'FORBIDDEN',
+      })
+    })
+    await withFleet(
+      async () => Promise.resolve({ ...PLAIN, keeps: true }),
+      async ({ store, ask }) => {
+        await store.admin.set({ environment: 'main' }, changes({ TOKEN: 'token-of-main-5678' }))
+        const mixed: AskKeyholder = async (path, body, signal) => {
+          const answer = (await ask(path, body, signal)) as { secrets?: { version: string }[] }
+          for (const secret of answer.secrets ?? []) secret.version = 'f'.repeat(32)
+          return answer
+        }
+        using secrets = await leaseSecrets(mixed, LEASE, never)
+        await expect(secrets.earlier(scope, new Set(names('TOKEN')))).rejects.toMatchObject({
+          code: 'SERVER_UNREACHABLE',
+        })
       },
     )
   })

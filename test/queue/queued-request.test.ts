@@ -54,6 +54,7 @@ describe('a request that waited', () => {
               three: { requirements: 'in-file' },
               four: { credentialsOf: 'sub/../list.txt' },
             },
+            ssh: { one: { name: 'STORED' }, two: { value: 'token' } },
           },
           folders,
         ),
@@ -65,6 +66,7 @@ describe('a request that waited', () => {
         context: folder,
         contextIsFiltered: true,
         buildContexts: {},
+        ssh: { one: { name: 'STORED' }, two: expect.any(SecretValue) as SecretValue },
         secrets: {
           one: { name: 'STORED' },
           two: expect.any(SecretValue) as SecretValue,
@@ -107,6 +109,7 @@ describe('a request that waited', () => {
       'a copy through a linked folder',
       { requirements: [], base: 'b', copy: [{ from: 'out/file', to: '/x' }] },
     ],
+    ['a key that did not come', { ...TEXT, ssh: { a: { value: 'other' } } }],
     ['a value that did not come', { ...TEXT, secrets: { a: { value: 'other' } } }],
     ['a folder as a named context', { ...TEXT, buildContexts: { other: '/etc' } }],
     ['a local address as a named context', { ...TEXT, buildContexts: { other: 'file:///etc' } }],

@@ -64,6 +64,7 @@ async function withWorker(
   await using queue = embeddedQueue(records.builds)
   const handle = keyholderHandler({
     secrets: store.reader,
+    earlier: (scope, names) => store.keeping.earlier(scope, names),
     openGiven: store.openGiven,
     leased: (lease) => records.builds.leased(lease),
   })
@@ -91,7 +92,7 @@ async function withWorker(
           const result = await build({
             request,
             controls: controls as Required<BuildControls>,
-            secrets,
+            secrets: secrets.reader,
             records,
             takeAway,
           })

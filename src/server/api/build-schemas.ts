@@ -63,6 +63,11 @@ const mountSource = z.union([
   z.strictObject({ credentialsOf: contextPath }),
 ])
 
+const keySource = z.union([
+  z.strictObject({ name: secretNameText }),
+  z.strictObject({ value: text(128).min(1) }),
+])
+
 const dockerfileRequest = z.strictObject({
   ...options,
   dockerfile: z.union([
@@ -71,6 +76,7 @@ const dockerfileRequest = z.strictObject({
   ]),
   target: text(256).optional(),
   secrets: z.record(z.string().min(1).max(256), mountSource).optional(),
+  ssh: z.record(z.string().min(1).max(256), keySource).optional(),
   allowMissing: texts().optional(),
   buildContexts: pairs.optional(),
 })
@@ -88,6 +94,11 @@ const requirementsRequest = z.strictObject({
   delivery: z.enum(['auto', 'lifted', 'filled']).optional(),
   isolate: z.boolean().optional(),
   installer: z.enum(['pip', 'uv']).optional(),
+  sshKeys: z
+    .array(z.strictObject({ name: secretNameText, host: text(256).min(1).optional() }))
+    .max(100)
+    .optional(),
+  knownHosts: z.strictObject({ text: text(1024 * 1024) }).optional(),
 })
 
 const output = z.discriminatedUnion('type', [

@@ -164,7 +164,10 @@ function checkRequest({ request, environment, values = [], context }: Submission
     throw new Fault('REQUEST_INVALID', 'The build names a file of its context, and no context is to come.')
   }
   const given = new Set(values.map(({ name }) => name))
-  const wanted = 'dockerfile' in request ? Object.values(request.secrets ?? {}) : []
+  const wanted =
+    'dockerfile' in request
+      ? [...Object.values(request.secrets ?? {}), ...Object.values(request.ssh ?? {})]
+      : []
   const missing = wanted.flatMap((source) =>
     'value' in source && !given.has(source.value) ? [source.value] : [],
   )
