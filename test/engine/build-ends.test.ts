@@ -4,10 +4,12 @@ import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createBuilder } from '../../src/builder/build.js'
 import { openEngine } from '../../src/docker/docker-engine.js'
-import { faultOf, startBuilds, type Builds } from '../support/builds.js'
+import { FAULTS } from '../../src/errors.js'
+import { faultOf, resultOf, startBuilds, type Builds } from '../support/builds.js'
 import { engineFilesWith } from '../support/engine-files.js'
 import { hasImage } from '../support/engine.js'
 import { temporaryFolder } from '../support/folder.js'
+import { cuttableFront } from '../support/fronts.js'
 import { startOwnEngine } from '../support/own-engine.js'
 import { processesWith, until } from '../support/processes.js'
 import { randomToken } from '../support/tokens.js'
@@ -126,6 +128,56 @@ describe('B8: an engine that goes away', () => {
       hint: expect.stringContaining('DOCKER_HOST') as unknown,
     })
     await expect(openEngine('tcp://127.0.0.1:1')).rejects.toMatchObject({ code: 'ENGINE_UNREACHABLE' })
+  })
+
+  it.for<[when: string, first: string, mount: string]>([
+    ['before any step has asked for the secret', '', ''],
+    ['while a step has the secret', 'sha256sum < /run/secrets/HELD; ', '--mount=type=secret,id=HELD '],
+  ])('B8: only the session is cut, %s', async ([, first, mount]) => {
+    const token = randomToken()
+    await builds.set({ HELD: token })
+    const word = `cut-${randomUUID()}`
+    const tag = builds.image()
+    await using front = await cuttableFront()
+    const engine = await openEngine(`tcp://127.0.0.1:${String(front.port)}`)
+    const builder = createBuilder({
+      secrets: builds.store.reader,
+      usage: builds.store.usage,
+      verdicts: builds.store.verdicts,
+      retired: builds.store.retired,
+      engine: async () => Promise.resolve(engine),
+      credentials: async () => null,
+    })
+    const text = [
+      `FROM ${BASE}`,
+      `RUN ${mount}: ${word}; ${first}echo running; sleep 2`,
+      `RUN --mount=type=secret,id=HELD : ${word}; sha256sum < /run/secrets/HELD > /told`,
+    ].join('\n')
+    let cutAt = 0
+    try {
+      const outcome = await builds.buildWith(
+        builder,
+        { dockerfile: { text }, tags: [tag] },
+        {
+          onEvent: (event) => {
+            if (cutAt > 0 || event.type !== 'log' || !Buffer.from(event.bytes).includes('running')) return
+            cutAt = performance.now()
+            expect(front.cut('/session')).toBe(1)
+          },
+        },
+      )
+      expect(performance.now() - cutAt).toBeLessThan(20_000)
+      const code = outcome.fault?.code ?? 'INTERNAL'
+      expect([FAULTS.BUILD_FAILED.exit, FAULTS.ENGINE_UNREACHABLE.exit]).toContain(FAULTS[code].exit)
+    } finally {
+      engine.close()
+    }
+    expect(await until(async () => !(await runs(word)), 2_000)).toBe(true)
+    expect(await hasImage(tag)).toBe(false)
+    expect(await builds.traces([token])).toEqual([])
+    // The engine itself is well, and so is the next build on it.
+    const again = await builds.build({ dockerfile: { text }, tags: [tag] })
+    expect(resultOf(again).report.verdict).toBe('clean')
   })
 
   it('B8: an engine killed in the middle of a build is said so, and the value is nowhere', async () => {

@@ -83,6 +83,44 @@ describe('B1: an image from a requirement list', () => {
     expect(await builds.traces([asUser, asPassword, printable], { images: [tag], above: PYTHON })).toEqual([])
   })
 
+  it('B5: a branch that moved is fetched when its secret is refreshed, and its commit is told', async () => {
+    await using fixtures = await startFixtures()
+    const name = `BRANCH_${randomToken().replaceAll(/\W/g, '_')}`
+    const token = randomToken()
+    await builds.set({ [name]: token })
+    fixtures.protect('/git/acme', { username: 'x', password: token })
+    const project = { name: 'mover', version: '1.0' }
+    const first = await fixtures.repository('acme/mover', plainProject(project))
+    const build = async (refresh: readonly string[]) => {
+      const tag = builds.image()
+      const { report } = resultOf(
+        await builds.build({
+          requirements: [`mover @ git+http://x:\${${name}}@${fixtures.host}/git/acme/mover.git@main`],
+          base: VENV,
+          refresh,
+          tags: [tag],
+        }),
+      )
+      const { output } = await runIn(tag, 'cat $(python3 -c "import mover; print(mover.__file__)")')
+      return {
+        commits: report.commits?.map(({ commit }) => commit),
+        why: report.steps.map(({ state, why }) => `${state} ${why}`),
+        isMoved: output.includes('moved on'),
+      }
+    }
+    expect(await build([])).toMatchObject({ commits: [first.commit], isMoved: false })
+    const moved = plainProject(project)
+
+    const second = await fixtures.repository('acme/mover', { ...moved, 'mover/__init__.py': '# moved on\n' })
+    expect(second.commit).not.toBe(first.commit)
+    // Nothing of the request has changed, so that the engine's step is reused.
+    expect(await build([])).toMatchObject({ commits: [first.commit], isMoved: false })
+    const refreshed = await build([name])
+    expect(refreshed).toMatchObject({ commits: [second.commit], isMoved: true })
+    expect(refreshed.why).toContain('ran refreshed')
+    expect(await builds.traces([token])).toEqual([])
+  })
+
   it('R2: nested lists, constraints, markers, extras, subdirectories and editable installs, on a base with a user', async () => {
     await using fixtures = await startFixtures()
     const token = builds.token()

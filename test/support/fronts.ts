@@ -98,6 +98,36 @@ export async function plainFront(target: () => Promise<Duplex>): Promise<Front> 
   return front(createServer((socket) => pass(socket, target())))
 }
 
+/** A front of the engine's API whose connections can be cut by what they are for. */
+export interface CuttableFront extends Front {
+  /** Cuts those whose first request is of that path, and says how many there were. */
+  cut(path: string): number
+}
+
+/** Listens without encryption and remembers what each connection was opened for. */
+export async function cuttableFront(): Promise<CuttableFront> {
+  const open = new Map<Socket, string>()
+  const made = await front(
+    createServer((socket) => {
+      socket.once('data', (first) => {
+        socket.pause()
+        socket.unshift(first)
+        open.set(socket, first.toString('latin1').split(' ', 2)[1] ?? '')
+        socket.once('close', () => open.delete(socket))
+        pass(socket, toApi())
+      })
+    }),
+  )
+  return {
+    ...made,
+    cut(path) {
+      const meant = [...open].filter(([, asked]) => asked.endsWith(path)).map(([socket]) => socket)
+      for (const socket of meant) socket.destroy()
+      return meant.length
+    },
+  }
+}
+
 /** Listens with TLS for clients of the authority only, and passes on what comes. */
 export async function tlsFront({ server }: Certificates, target: () => Promise<Duplex>): Promise<Front> {
   const options = {
