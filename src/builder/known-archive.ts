@@ -11,9 +11,9 @@
  * @packageDocumentation
  */
 
-import { createHash, type Hash } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import type { LayerClaims } from '../docker/archive-outline.js'
-import type { ImagePart, ImageParts } from '../docker/engine.js'
+import type { ImageLayout, ImagePart, ImageParts } from '../docker/engine.js'
 import { WHOLE_HEAD_BYTES, wholeKindOf } from '../leak/archive/whole.js'
 import { ByteReader } from '../leak/byte-reader.js'
 import type { PartRead, ScanResult } from '../leak/findings.js'
@@ -57,7 +57,7 @@ export function knownArchive(
         return parts.hashed
       },
       [Symbol.asyncIterator]: () => archive.unknownParts(),
-      layouts: () => parts.layouts(),
+      layouts: () => archive.layouts(),
     },
     known: archive,
   }
@@ -72,8 +72,8 @@ class Archive implements KnownLayers {
   readonly #missing = new Map<string, ReadonlySet<string>>()
   /** What was left out, by the id of its part; `null` where its bytes are not what they are said to be. */
   readonly #leftOut = new Map<string, Identity | null>()
-  /** Hashes of packed bytes that were handed to the search, by the id of their part. */
-  readonly #packed = new Map<string, { readonly identity: Identity; readonly hash: Hash }>()
+  /** What bytes hash to that were handed to the search as something known or packed, by the id of their part. */
+  readonly #hashed = new Map<string, { readonly identity: Identity; digest: string | undefined }>()
 
   constructor(
     parts: ImageParts,
@@ -109,7 +109,8 @@ class Archive implements KnownLayers {
         this.#leftOut.set(part.id, (await hashOf(bytes)) === identity.bytes ? identity : null)
       else {
         this.#missing.set(part.id, names)
-        yield { ...part, bytes: isPacked ? this.#hashed(part.id, identity, bytes) : bytes }
+        const isPartial = names.size < this.#needles.names.length
+        yield { ...part, bytes: isPacked || isPartial ? this.#hashing(part.id, identity, bytes) : bytes }
       }
     }
   }
@@ -125,21 +126,29 @@ class Archive implements KnownLayers {
   }
 
   async keep(result: ScanResult, digestOf: (part: PartRead) => string | undefined): Promise<void> {
-    const digests = new Map(
-      [...this.#packed].map(([part, { identity, hash }]) => [
-        part,
-        { identity, digest: `sha256:${hash.digest('hex')}` },
-      ]),
-    )
     await this.#verdicts.keep(result, digestOf)
     await this.#verdicts.keep(result, (part) => {
-      const packed = digests.get(part.id)
-      if (packed === undefined) return undefined
-      const { identity, digest } = packed
+      const hashed = this.#hashed.get(part.id)
+      if (hashed === undefined) return undefined
+      const { identity, digest } = hashed
       return identity.bytes === digest && identity.content === digestOf(part)
         ? recordName(identity)
         : undefined
     })
+  }
+
+  /**
+   * How the members fit together, and what is not what it is said to be though no image names it: all of it, or some
+   * values in it, were not searched for because of what it is said to be.
+   */
+  layouts(): readonly ImageLayout[] {
+    const layouts = this.#parts.layouts()
+    const named = new Set(layouts.flatMap(({ layers }) => layers.map(({ part }) => part)))
+    const unread = [
+      ...[...this.#leftOut].filter(([, identity]) => identity === null),
+      ...[...this.#hashed].filter(([, { identity, digest }]) => identity.bytes !== digest),
+    ].flatMap(([part]) => (named.has(part) ? [] : [`${part} is not what its name says`]))
+    return unread.length === 0 ? layouts : [...layouts, { image: '', layers: [], documents: [], unread }]
   }
 
   async #missingOf(identity: Identity): Promise<ReadonlySet<string>> {
@@ -147,22 +156,24 @@ class Archive implements KnownLayers {
     return searchable(await this.#verdicts.missing([name]), this.#needles).get(name) ?? new Set()
   }
 
-  async *#hashed(
+  async *#hashing(
     part: string,
     identity: Identity,
     bytes: AsyncIterable<Uint8Array>,
   ): AsyncGenerator<Uint8Array> {
+    const row: { readonly identity: Identity; digest: string | undefined } = { identity, digest: undefined }
+    this.#hashed.set(part, row)
     const hash = createHash('sha256')
-    this.#packed.set(part, { identity, hash })
     for await (const chunk of bytes) {
       hash.update(chunk)
       yield chunk
     }
+    row.digest = `sha256:${hash.digest('hex')}`
   }
 
   #forget(part: string): void {
     if (this.#leftOut.has(part)) this.#leftOut.set(part, null)
-    this.#packed.delete(part)
+    this.#hashed.delete(part)
     this.#missing.delete(part)
   }
 }

@@ -251,6 +251,30 @@ describe('L7: what is kept counts for nothing else', () => {
     }
   })
 
+  it('a blob that no image names is searched, or said not to be what its name says', async () => {
+    const store = verdictsInMemory()
+    const [clean = LEAKY, other = LEAKY] = CLEAN.layers
+    await inFile(imageArchive('oci', CLEAN), (subject) => scan(subject, { store }))
+    const name = `blobs/sha256/${digestOf(clean).slice(7)}`
+    const alone = imageMembers('oci', { layers: [other] })
+    for (const values of [[A], [A, B], [B]]) {
+      for (const subject of [stream, undefined]) {
+        const archive = tarOfMembers(new Map([...alone, [name, LEAKY]]))
+        const { report } = subject
+          ? await scan(subject(archive), { store, values })
+          : await inFile(archive, (file) => scan(file, { store, values }))
+        // B is not in it, and nothing was known of B.
+        if (values.length === 1 && values[0] === B) expect(report.verdict).toBe('clean')
+        else {
+          expect(report.verdict).toBe('not-proven')
+          expect(whys(report)).toEqual([`${name} is not what its name says`])
+        }
+      }
+    }
+    const { report } = await scan(stream(tarOfMembers(new Map([...alone, [name, clean]]))), { store })
+    expect(report.verdict).toBe('clean')
+  })
+
   it('a leak, something unread and an accepted finding stay what they are', async () => {
     const store = verdictsInMemory()
     const broken = tarOf({ name: 'x.gz', content: Buffer.from('1f8b0800', 'hex') })
