@@ -8,15 +8,11 @@
 
 import { resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { embeddedQueue } from '../../src/queue/embedded-queue.js'
 import { secretName, SecretValue } from '../../src/secret.js'
-import { listen } from '../../src/server/listen.js'
-import { serverLog } from '../../src/server/log.js'
-import { createServer } from '../../src/server/server.js'
 import type { BuildOutcome, JsonObject, Lease } from '../../src/store/builds.js'
-import { openStore, type Store } from '../../src/store/open.js'
+import type { Store } from '../../src/store/open.js'
 import type { Scope } from '../../src/store/tokens.js'
-import { temporaryFolder } from '../support/folder.js'
+import { startListening } from '../support/listening-server.js'
 
 /** Where the tests' own build of the dashboard is. */
 export const DASHBOARD = resolve(import.meta.dirname, '../../dist/server/dashboard')
@@ -38,22 +34,8 @@ const IMAGE = `sha256:${'4f'.repeat(32)}`
 
 /** Starts it. */
 export async function startServed(): Promise<Served> {
-  const folder = await temporaryFolder()
-  const store = await openStore({ home: folder.file('home'), env: {}, actor: 'host' })
-  const queue = embeddedQueue(store.builds)
-  const stop = new AbortController()
-  const log: string[] = []
-  const server = createServer({
-    store,
-    queue,
-    log: serverLog((line) => log.push(line)),
-    version: '0.1.0',
-    keepsImages: false,
-    isSecure: false,
-    dashboard: DASHBOARD,
-    signal: stop.signal,
-  })
-  const listening = await listen(server.handler, { host: '127.0.0.1', port: 0 })
+  const listening = await startListening(DASHBOARD)
+  const { url, store, log, queue, signal } = listening
   let open = (): void => undefined
   const gate = new Promise<void>((done) => (open = done))
   const worker = await store.workers.register({
@@ -61,17 +43,13 @@ export async function startServed(): Promise<Served> {
     host: 'build-1',
     engine: { name: 'docker', version: '28.5.2', os: 'linux' },
   })
-  const playing = playAll({ store, gate, worker, ids: queue.take(stop.signal), signal: stop.signal })
+  const playing = playAll({ store, gate, worker, ids: queue.take(signal), signal })
   return {
-    url: listening.address,
+    url,
     store,
     log,
     open,
-    async token(...scopes) {
-      const made = await store.tokens.create({ name: 'browser', scopes, createdBy: 'host' })
-      using text = made.text
-      return text.use((bytes) => Buffer.from(bytes).toString())
-    },
+    token: (...scopes) => listening.token(...scopes),
     async set(values, environment = 'main') {
       const changes = Object.entries(values).map(([name, value]) => ({
         name: secretName(name),
@@ -81,12 +59,9 @@ export async function startServed(): Promise<Served> {
     },
     async [Symbol.asyncDispose]() {
       open()
-      stop.abort()
+      listening.stop()
       await playing
-      await listening.close(0)
-      await queue.close()
-      await store.close()
-      await folder[Symbol.asyncDispose]()
+      await listening.close()
     },
   }
 }

@@ -3,20 +3,17 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import type { BuilderEvent } from '../../src/builder/events.js'
-import { embeddedQueue } from '../../src/queue/embedded-queue.js'
 import { createClient, type ServerClient } from '../../src/remote/client.js'
 import { signIn } from '../../src/remote/sign-in.js'
 import { secretName } from '../../src/secret.js'
-import { listen } from '../../src/server/listen.js'
-import { serverLog } from '../../src/server/log.js'
-import { createServer } from '../../src/server/server.js'
 import type { JsonObject, Lease, LeasedBuild } from '../../src/store/builds.js'
 import { givenValuePlace } from '../../src/store/given-value.js'
 import { homeAt } from '../../src/store/home.js'
 import { loadIdentity } from '../../src/store/identity.js'
-import { openStore, type Store } from '../../src/store/open.js'
+import type { Store } from '../../src/store/open.js'
 import { open } from '../../src/store/seal.js'
 import { temporaryFolder } from '../support/folder.js'
+import { startListening } from '../support/listening-server.js'
 import { faultFrom, readAll, textOf } from '../support/store.js'
 
 const CANARY = 'ghp-canary_0123456789'
@@ -58,25 +55,9 @@ interface Real extends AsyncDisposable {
 }
 
 async function startReal(): Promise<Real> {
-  const folder = await temporaryFolder()
-  const store = await openStore({ home: folder.file('server'), env: {}, actor: 'host' })
-  const queue = embeddedQueue(store.builds)
-  const stop = new AbortController()
-  const log: string[] = []
-  const server = createServer({
-    store,
-    queue,
-    log: serverLog((line) => log.push(line)),
-    version: '0.1.0',
-    keepsImages: false,
-    isSecure: false,
-    dashboard: folder.file('none'),
-    signal: stop.signal,
-  })
-  const listening = await listen(server.handler, { host: '127.0.0.1', port: 0 })
-  const made = await store.tokens.create({ name: 'client', scopes: ['admin'], createdBy: 'host' })
-  const token = textOf(made.text)
-  const url = listening.address
+  const listening = await startListening()
+  const { store, folder, url, log, queue, signal } = listening
+  const token = await listening.token('admin')
   const home = folder.file('home')
   const client = createClient({ server: url, token, home, env: {} })
   const real: Real = {
@@ -88,17 +69,14 @@ async function startReal(): Promise<Real> {
     log,
     play: async () => undefined,
     async [Symbol.asyncDispose]() {
-      stop.abort()
+      listening.stop()
       await working
       await client.close()
-      await listening.close(0)
-      await queue.close()
-      await store.close()
-      await folder[Symbol.asyncDispose]()
+      await listening.close()
     },
   }
   const working = (async () => {
-    for await (const id of queue.take(stop.signal)) {
+    for await (const id of queue.take(signal)) {
       const lease = await store.builds.begin(id, 'played')
       if (lease === null) continue
       const context: Uint8Array[] = []

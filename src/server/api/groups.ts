@@ -15,19 +15,17 @@ import {
   changes,
   count,
   flag,
+  inEnvironment,
   MAX_ITEMS,
   placeName,
   secretChange,
   time,
+  VALUES_BYTES,
   withChanges,
 } from './schemas.js'
 import { listedFor } from './secrets.js'
 
-const inEnvironment = z.object({ environment: placeName })
 const ofGroup = z.object({ environment: placeName, name: placeName })
-
-/** Bytes of a body with values. */
-const VALUES_BYTES = 32 * 1024 * 1024
 
 const groupEntry = z
   .object({

@@ -11,6 +11,9 @@ import { SCOPES } from '../../store/tokens.js'
 /** Largest list of names or changes in one request. */
 export const MAX_ITEMS = 1000
 
+/** Bytes of a body with values. */
+export const VALUES_BYTES = 32 * 1024 * 1024
+
 /** Entries of a list at most. */
 export const MAX_PAGE = 10_000
 
@@ -33,6 +36,9 @@ export const secretNameText = z
 
 /** Name of an environment or group. */
 export const placeName = z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$/)
+
+/** The parameters of a path below an environment. */
+export const inEnvironment = z.object({ environment: placeName })
 
 export const exposure = z.enum(['everywhere', 'build-only', 'runtime-only'])
 

@@ -15,20 +15,18 @@ import {
   changes,
   count,
   exposure,
+  inEnvironment,
   MAX_ITEMS,
   placeName,
   secretEntry,
   secretNameText,
   time,
+  VALUES_BYTES,
   withChanges,
 } from './schemas.js'
 import type { AdminAs } from './parts.js'
 
-const inEnvironment = z.object({ environment: placeName })
 const ofSecret = z.object({ environment: placeName, name: secretNameText })
-
-/** Bytes of a body with values. */
-const VALUES_BYTES = 32 * 1024 * 1024
 
 const versionEntry = z
   .object({
