@@ -18,7 +18,7 @@ import { requireImages } from './base-images.js'
 import { readCaches } from './cache-mounts.js'
 import { EventRedactor, type Listener } from './events.js'
 import { buildFailure } from './failure.js'
-import { gateProblems } from './gates.js'
+import { gateProblems, optionNeeds } from './gates.js'
 import { inputTexts, optionTexts, requireNoSecretIn } from './input-search.js'
 import { mountIds } from './mount-ids.js'
 import { prepare } from './prepare.js'
@@ -150,7 +150,7 @@ interface Job {
 
 async function buildPrepared(job: Job): Promise<BuildResult> {
   const { engine, parts, prepared, options, scope, onEvent, signal } = job
-  const gated = gateProblems(prepared.needs, engine.info)
+  const gated = gateProblems([...prepared.needs, ...optionNeeds(options)], engine.info)
   if (gated.length > 0) throw faultOf(gated)
   requireDestination(engine, options)
   const images = await requireImages(engine, prepared, { options, credentials: parts.credentials, signal })
@@ -250,7 +250,7 @@ function sharedInput(
   cacheNamespace: string,
   credentials: FindCredentials,
 ): SharedInput {
-  const { buildArgs, labels, extraHosts, platform, network, noCache } = options
+  const { buildArgs, labels, extraHosts, platform, network, noCache, cgroupParent } = options
   // The images were fetched before; from here on the engine uses what it holds.
   return {
     buildArgs,
@@ -259,6 +259,7 @@ function sharedInput(
     platform,
     network,
     noCache,
+    cgroupParent,
     pull: false,
     cacheNamespace,
     credentials,

@@ -33,12 +33,13 @@ export interface PreparedBuild {
 }
 
 /** What an engine's frontend can or cannot do. */
-export type Feature = 'here-document' | 'env-mount' | 'named-context' | 'step-network'
+export type Feature = 'here-document' | 'env-mount' | 'named-context' | 'step-network' | 'cgroup-parent'
 
 /** A feature and the place that asks for it. */
 export interface EngineNeed {
   readonly feature: Feature
-  readonly file: string
+  /** `undefined` for an option. */
+  readonly file: string | undefined
   readonly line: number | undefined
 }
 

@@ -56,6 +56,11 @@ export interface BuildOptions {
   readonly onRotate?: 'rebuild' | 'keep'
   /** Secrets whose steps run again, by name; `all` for all of them. For what moves without a secret being changed. */
   readonly refresh?: readonly string[]
+  /**
+   * A cgroup of the engine's machine below which the steps run, so that its limits for memory and processors hold for them,
+   * such as `/builds` or, with systemd, `builds.slice`. Default: the engine's own.
+   */
+  readonly cgroupParent?: string
   /** Look for a newer base image in its registry. */
   readonly pull?: boolean
   /** Ends the build after that time, in milliseconds. Default: none. */
@@ -127,9 +132,10 @@ export type CheckedSource =
 
 /** Options with their defaults. */
 export type CheckedOptions = Required<
-  Omit<BuildOptions, 'platform' | 'timeoutMs' | 'buildArgs' | 'labels' | 'archive'>
+  Omit<BuildOptions, 'platform' | 'cgroupParent' | 'timeoutMs' | 'buildArgs' | 'labels' | 'archive'>
 > & {
   readonly platform: string | undefined
+  readonly cgroupParent: string | undefined
   readonly timeoutMs: number | undefined
   readonly archive: ImageSink | undefined
   readonly buildArgs: ReadonlyMap<string, string>
@@ -145,6 +151,9 @@ const RESERVED_ARGUMENTS = new Set(['BUILDKIT_SYNTAX', 'BUILDKIT_CACHE_MOUNT_NS'
 
 /** A platform as Docker writes it, `os/architecture/variant` or a part of that: https://github.com/containerd/platforms */
 const PLATFORM = /^[A-Za-z0-9_.-]+(?:\/[A-Za-z0-9_.-]+){0,2}$/
+
+/** A path or a slice, none of whose parts leads upwards. */
+const CGROUP = /^(?!.*\.\.)\/?[A-Za-z0-9_:.@-]+(?:\/[A-Za-z0-9_:.@-]+)*$/
 
 /** Checks what both kinds of request have in common. */
 export function checkOptions(request: BuildRequest): {
@@ -177,6 +186,8 @@ export function checkOptions(request: BuildRequest): {
   if (request.timeoutMs !== undefined && !(request.timeoutMs > 0)) invalid('The time limit must be positive.')
   if (request.platform !== undefined && !PLATFORM.test(request.platform))
     invalid('The platform is not valid.', 'Write it as in linux/arm64.')
+  if (request.cgroupParent !== undefined && !CGROUP.test(request.cgroupParent))
+    invalid('The cgroup is not valid.', 'Write a path such as /builds, or a slice such as builds.slice.')
   const options: CheckedOptions = {
     tags,
     push: request.push ?? false,
@@ -191,6 +202,7 @@ export function checkOptions(request: BuildRequest): {
     noCache: request.noCache ?? false,
     onRotate: request.onRotate ?? 'rebuild',
     refresh: request.refresh ?? [],
+    cgroupParent: request.cgroupParent,
     pull: request.pull ?? false,
     timeoutMs: request.timeoutMs,
     guard: request.guard ?? 'environment',

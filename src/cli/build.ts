@@ -53,6 +53,7 @@ interface BuildFlags {
   readonly label?: readonly string[]
   readonly addHost?: readonly string[]
   readonly platform?: string
+  readonly cgroupParent?: string
   readonly cache: boolean
   readonly onRotate?: 'rebuild' | 'keep'
   readonly refresh?: readonly string[]
@@ -138,6 +139,7 @@ export const addBuild: AddCommand = (parent, app) => {
     .option('--label <name=value>', 'label of the image (repeatable)', repeatable)
     .option('--add-host <name:address>', 'entry for /etc/hosts (repeatable)', repeatable)
     .option('--platform <platform>', 'such as linux/arm64')
+    .option('--cgroup-parent <cgroup>', 'cgroup of the engine whose limits hold for the steps')
     .option('--no-cache', 'run every step again')
     .addOption(
       new Option('--on-rotate <way>', 'what steps do whose secret was changed').choices(['rebuild', 'keep']),
@@ -367,6 +369,7 @@ function optionsOf(flags: BuildFlags, io: Io): BuildOptions {
     labels: pairs(flags.label ?? [], '--label'),
     extraHosts: flags.addHost ?? [],
     ...(flags.platform === undefined ? {} : { platform: flags.platform }),
+    ...(flags.cgroupParent === undefined ? {} : { cgroupParent: flags.cgroupParent }),
     noCache: !flags.cache,
     ...(flags.onRotate === undefined ? {} : { onRotate: flags.onRotate }),
     refresh: flags.refresh ?? [],

@@ -28,6 +28,9 @@ export function sizeOf(text: string): number {
 /** What `--disk-budget` is for, in the help. */
 export const DISK_BUDGET = 'bytes that builds may keep in the build cache of the engine, such as 50G'
 
+/** What `--cgroup-parent` is for, in the help. */
+export const CGROUP_PARENT = 'cgroup of the engine whose limits hold for the steps of builds'
+
 /** What a pruning did, in a sentence. */
 export const prunedText = ({ records, bytes, leftBytes }: Pruned): string =>
   `Dropped ${String(records)} records of the build cache, ${String(bytes)} bytes; ${String(leftBytes)} bytes of builds are left.`

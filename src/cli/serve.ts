@@ -16,7 +16,7 @@ import type { App } from './app.js'
 import type { AddCommand } from './command.js'
 import { startKeyholder } from './embedded-keyholder.js'
 import { addTlsOptions, readTls, type TlsFlags } from './listen-place.js'
-import { DISK_BUDGET, dayCount, placesCount, portNumber, sizeOf } from './serve-options.js'
+import { CGROUP_PARENT, DISK_BUDGET, dayCount, placesCount, portNumber, sizeOf } from './serve-options.js'
 import { VERSION } from './version.js'
 
 interface ServeFlags extends TlsFlags {
@@ -27,6 +27,7 @@ interface ServeFlags extends TlsFlags {
   readonly retention: number
   readonly budget: number
   readonly diskBudget?: number
+  readonly cgroupParent?: string
   readonly webhook?: string
   readonly openMetrics?: boolean
   readonly behindTls?: boolean
@@ -52,6 +53,7 @@ export const addServe: AddCommand = (parent, app) => {
     .option('--retention <days>', 'how long builds are kept after their end', dayCount, 30)
     .option('--budget <size>', 'bytes that kept builds may take, such as 20G', sizeOf, sizeOf('20G'))
     .option('--disk-budget <size>', `${DISK_BUDGET}, where this process builds`, sizeOf)
+    .option('--cgroup-parent <cgroup>', `${CGROUP_PARENT}, where this process builds`)
     .option('--webhook <url>', 'where the end of each build is told')
     .option('--open-metrics', 'let everyone read /metrics, without a token')
     .option('--behind-tls', 'a proxy before the server speaks TLS: cookies are for TLS only')
@@ -95,7 +97,15 @@ async function serve(app: App, flags: ServeFlags): Promise<void> {
   const worker =
     keyholder === null
       ? null
-      : await startWorker(app, { store, queue, keyholder, places, budgetBytes: flags.diskBudget, server })
+      : await startWorker(app, {
+          store,
+          queue,
+          keyholder,
+          places,
+          budgetBytes: flags.diskBudget,
+          cgroupParent: flags.cgroupParent,
+          server,
+        })
   const listening = await listen(server.handler, flags, { tls })
   const upkeep = server.run()
   io.out(`The server of store ${store.id} listens at ${listening.address}`)
@@ -133,6 +143,7 @@ async function startWorker(
     keyholder,
     places,
     budgetBytes,
+    cgroupParent,
     server,
   }: {
     readonly store: Store
@@ -141,6 +152,7 @@ async function startWorker(
     readonly places: number
     /** Default: the engine's own affair. */
     readonly budgetBytes: number | undefined
+    readonly cgroupParent: string | undefined
     readonly server: Pick<TracelessServer, 'pruned'>
   },
 ): Promise<OwnWorker> {
@@ -167,6 +179,7 @@ async function startWorker(
       name: hostname(),
       engine: engine.info,
       afterBuild: budget?.keep,
+      cgroupParent,
       builder: workerBuilder({
         records: store,
         engine: async () => budget?.engine ?? (await app.engine()),

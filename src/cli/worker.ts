@@ -10,7 +10,7 @@ import type { WorkerControls } from '../queue/worker.js'
 import type { App } from './app.js'
 import type { AddCommand } from './command.js'
 import type { Io } from './io.js'
-import { DISK_BUDGET, prunedText, sizeOf } from './serve-options.js'
+import { CGROUP_PARENT, DISK_BUDGET, prunedText, sizeOf } from './serve-options.js'
 
 interface WorkerFlags {
   readonly keyholder?: string
@@ -19,6 +19,7 @@ interface WorkerFlags {
   readonly builds: number
   readonly timeout?: number
   readonly diskBudget?: number
+  readonly cgroupParent?: string
 }
 
 /** Adds the command. */
@@ -34,6 +35,7 @@ export const addWorker: AddCommand = (parent, app) => {
     .option('--builds <number>', 'builds at once', count, 1)
     .option('--timeout <seconds>', 'longest time of a build', count)
     .option('--disk-budget <size>', DISK_BUDGET, sizeOf)
+    .option('--cgroup-parent <cgroup>', CGROUP_PARENT)
     .action(async (flags: WorkerFlags) => {
       const { io } = app
       const database = required(
@@ -99,6 +101,7 @@ async function work(
       name,
       engine: engine.info,
       afterBuild: budget?.keep,
+      cgroupParent: flags.cgroupParent,
       timeoutMs: flags.timeout === undefined ? undefined : flags.timeout * 1000,
       builder: workerBuilder({
         records,

@@ -85,6 +85,8 @@ export interface BuildInput {
   readonly platform: string | undefined
   readonly network: 'default' | 'host' | 'none'
   readonly noCache: boolean
+  /** The cgroup below which the engine runs the steps; `undefined` for its own. */
+  readonly cgroupParent?: string | undefined
   readonly pull: boolean
   /** Namespace of the cache mounts, one per tenant. */
   readonly cacheNamespace: string

@@ -28,6 +28,8 @@ export const GATES = {
   'here-document': { words: 'Here-documents', docker: '23.0.0', buildkit: '0.10.0' },
   // The same: an older frontend would look the name up as an image.
   'named-context': { words: 'Other build contexts', docker: '23.0.0', buildkit: '0.10.0' },
+  // The attribute `cgroup-parent` of the frontend, BuildKit 0.10; an older one leaves it unread, and the limit with it.
+  'cgroup-parent': { words: 'Builds within a cgroup', docker: '23.0.0', buildkit: '0.10.0' },
   // Dockerfile 1.3, https://docs.docker.com/build/buildkit/dockerfile-release-notes/#130, BuildKit 0.9.
   'step-network': { words: 'Networks of single steps', docker: '23.0.0', buildkit: '0.9.0' },
   // Dockerfile 1.10, https://docs.docker.com/build/buildkit/dockerfile-release-notes/#1100, BuildKit 0.16.

@@ -163,7 +163,7 @@ async function follow(
 }
 
 /** Attributes of BuildKit's Dockerfile frontend: https://github.com/moby/buildkit/blob/master/frontend/dockerui/config.go */
-function attributes(input: BuildInput, contextUrl: string, target: string): Record<string, string> {
+export function attributes(input: BuildInput, contextUrl: string, target: string): Record<string, string> {
   const attrs: Record<string, string> = {
     context: contextUrl,
     dockerfilekey: 'dockerfile',
@@ -173,6 +173,7 @@ function attributes(input: BuildInput, contextUrl: string, target: string): Reco
   if (target !== '') attrs['target'] = target
   if (input.platform !== undefined) attrs['platform'] = input.platform
   if (input.noCache) attrs['no-cache'] = ''
+  if (input.cgroupParent !== undefined) attrs['cgroup-parent'] = input.cgroupParent
   if (input.pull) attrs['image-resolve-mode'] = 'pull'
   if (input.network !== 'default') attrs['force-network-mode'] = input.network
   if (input.extraHosts.length > 0) attrs['add-hosts'] = input.extraHosts.map(hostAttribute).join(',')

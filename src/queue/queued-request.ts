@@ -31,7 +31,7 @@ export type QueuedSource =
 export type QueuedAgent = Extract<QueuedSource, { readonly name: string } | { readonly value: string }>
 
 /** Options that mean the same wherever a build is carried out. */
-export type QueuedOptions = Omit<BuildOptions, 'environment' | 'push' | 'archive'>
+export type QueuedOptions = Omit<BuildOptions, 'environment' | 'push' | 'archive' | 'cgroupParent'>
 
 /** A build from a Dockerfile. */
 export interface QueuedDockerfile extends QueuedOptions {

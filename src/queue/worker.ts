@@ -42,6 +42,8 @@ export interface WorkerParts {
   readonly builder: (build: BuildEntry, secrets: Pick<LeaseSecrets, 'reader' | 'earlier'>) => Builder
   /** Longest time that a build may take, in milliseconds. Default: no limit but the request's own. */
   readonly timeoutMs?: number | undefined
+  /** The cgroup below which steps run, see `BuildOptions.cgroupParent`. Default: the engine's own. */
+  readonly cgroupParent?: string | undefined
   /** Awaited after each build, before the place takes another. */
   readonly afterBuild?: (() => Promise<void>) | undefined
   /** Told which builds it has, whenever that changes. */
@@ -207,7 +209,7 @@ async function buildIn(
     return await parts
       .builder(build, secrets)
       .build(
-        { ...request, ...outputOf(parts, { build, lease, held }), ...limited(request, parts.timeoutMs) },
+        { ...request, ...outputOf(parts, { build, lease, held }), ...limited(request, parts) },
         { onEvent, signal, beforeNaming: () => held.requireForNaming() },
       )
   } finally {
@@ -235,9 +237,15 @@ function outputOf(
   }
 }
 
-function limited({ timeoutMs }: BuildRequest, limitMs: number | undefined): Pick<BuildRequest, 'timeoutMs'> {
+function limited(
+  { timeoutMs }: BuildRequest,
+  { timeoutMs: limitMs, cgroupParent }: Pick<WorkerParts, 'timeoutMs' | 'cgroupParent'>,
+): Pick<BuildRequest, 'timeoutMs' | 'cgroupParent'> {
   const least = Math.min(timeoutMs ?? Infinity, limitMs ?? Infinity)
-  return least === Infinity ? {} : { timeoutMs: least }
+  return {
+    ...(least === Infinity ? {} : { timeoutMs: least }),
+    ...(cgroupParent === undefined ? {} : { cgroupParent }),
+  }
 }
 
 function endedBy(

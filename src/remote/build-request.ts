@@ -42,9 +42,17 @@ export interface PackedRequest extends Disposable {
  * @throws {@link Fault} `REQUEST_INVALID`, `REQUIREMENTS_INVALID` with all problems.
  */
 export async function packRequest(request: BuildRequest): Promise<PackedRequest> {
-  const { problems } = checkOptions(request)
+  const { options, problems: found } = checkOptions(request)
+  const problems = [...found, ...(options.cgroupParent === undefined ? [] : [WORKERS_OWN])]
   if (problems.length > 0) throw faultOf(problems)
   return isRequirementsRequest(request) ? await packRequirements(request) : await packDockerfile(request)
+}
+
+/** A limit that who submits a build could lift would be none. */
+const WORKERS_OWN: Problem = {
+  code: 'REQUEST_INVALID',
+  message: 'The cgroup of a build on a server is for its worker to say.',
+  hint: 'Start the worker with --cgroup-parent.',
 }
 
 async function packDockerfile(request: DockerfileRequest): Promise<PackedRequest> {

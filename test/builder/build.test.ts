@@ -439,6 +439,27 @@ describe('B2: a build context of a name of its own', () => {
   })
 })
 
+describe('V6: the cgroup of the steps', () => {
+  const cgroupParent = '/builds'
+  it('is told to an engine that knows of it, and a build of one that does not is refused', async () => {
+    const { inputs } = await build({ cgroupParent }, { version: '23.0.1' })
+    expect(inputs.map((input) => input.cgroupParent)).toEqual([cgroupParent])
+    const { fault, calls } = await build({ cgroupParent }, { version: '20.10.24' })
+    expect(fault).toMatchObject({
+      code: 'ENGINE_UNSUPPORTED',
+      message: expect.stringContaining('need Docker 23.0.0 or newer') as unknown,
+    })
+    expect(calls).toEqual([])
+    expect((await build({})).inputs.map((input) => input.cgroupParent)).toEqual([undefined])
+  })
+
+  it.for(['', '/', '../host', '/a/../../b', 'a b', '/a//b', 'a\nb'])('is not %j', async (text) => {
+    expect((await build({ cgroupParent: text }, { version: '28.0.0' })).fault).toMatchObject({
+      code: 'REQUEST_INVALID',
+    })
+  })
+})
+
 describe('what is searched before anything is sent', () => {
   it.for<[place: string, request: Partial<DockerfileRequest>]>([
     ['the Dockerfile', { dockerfile: { text: `${DOCKERFILE}RUN echo ${TOKEN}\n` } }],

@@ -219,6 +219,12 @@ describe('B3: what is missing or misplaced is told before anything starts', () =
       dockerfile: { text: `FROM ${BASE}\nCOPY --from=elsewhere /bin/busybox /x` },
       buildContexts: { elsewhere: `docker-image://${BASE}` },
     },
+    {
+      name: 'a cgroup',
+      since: '23.0.0',
+      dockerfile: { text: `FROM ${BASE}\nRUN cat /proc/self/cgroup` },
+      cgroupParent: '/traceless-test',
+    },
   ])('B2: $name, and an engine that is too old for it', async ({ name: _, since, ...request }) => {
     const outcome = await builds.build({ dockerfile: { text: '' }, ...request, tags: [builds.image()] })
     if (isAtLeast(builds.engine.info.version, since)) {

@@ -1,4 +1,4 @@
-/** V6: a worker drops from its engine's build cache what its builds made, and nothing of anybody else's. */
+/** V6: what builds may take. A worker drops from its engine's build cache what its builds made, and nothing of anybody else's. */
 
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, it } from 'vitest'

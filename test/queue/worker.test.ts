@@ -51,7 +51,11 @@ interface Fleet {
 async function withWorker(
   build: Build,
   work: (fleet: Fleet) => Promise<void>,
-  { timeoutMs, ask: asked }: { timeoutMs?: number; ask?: AskKeyholder } = {},
+  {
+    timeoutMs,
+    cgroupParent,
+    ask: asked,
+  }: { timeoutMs?: number; cgroupParent?: string; ask?: AskKeyholder } = {},
 ): Promise<void> {
   await using home = await testStore({ openTables: (folder) => openSqlite(`${folder}/store.db`) })
   const store = await home.open({ now: () => new Date() })
@@ -87,6 +91,7 @@ async function withWorker(
       queue,
       ask: asked ?? ask,
       timeoutMs,
+      cgroupParent,
       builder: (_build, secrets) => ({
         async build(request, controls) {
           const result = await build({
@@ -316,6 +321,21 @@ describe('a worker', () => {
       { timeoutMs: 5000 },
     )
     expect(limits).toEqual([5000, 100, 5000])
+  })
+
+  it('V6: runs steps in the cgroup of the worker, whatever the request says', async () => {
+    const meant: (string | undefined)[] = []
+    await withWorker(
+      async ({ request }) => {
+        meant.push(request.cgroupParent)
+        return {}
+      },
+      async ({ ended }) => {
+        await ended({ request: { ...NEW.request, cgroupParent: '/host' } })
+      },
+      { cgroupParent: '/builds' },
+    )
+    expect(meant).toEqual(['/builds'])
   })
 
   it('keeps an archive for download where that is the output', async () => {

@@ -41,6 +41,11 @@ describe('V2: a request for a server', () => {
     await expect(packRequest(request)).rejects.toThrow('where the server cannot reach it')
   })
 
+  it('V6: says nothing of a cgroup, which is for the worker to choose', async () => {
+    const request = { dockerfile, tags: ['a:1'], cgroupParent: '/builds' }
+    await expect(packRequest(request)).rejects.toThrow('for its worker to say')
+  })
+
   it('says that an install is to be isolated', async () => {
     const request = {
       requirements: ['flask'],
