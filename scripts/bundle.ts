@@ -40,12 +40,12 @@ const BUNDLED = new Set([
  */
 const withoutUnusedParts: Plugin = {
   name: 'without-unused-parts',
-  setup({ onResolve, onLoad }) {
+  setup(bundler) {
     const namespace = 'unused'
-    onResolve({ filter: /^\.\/(?:session|buildkit|ssh)$/ }, ({ importer, path }) =>
+    bundler.onResolve({ filter: /^\.\/(?:session|buildkit|ssh)$/ }, ({ importer, path }) =>
       /\/node_modules\/(?:dockerode|docker-modem)\//.test(importer) ? { path, namespace } : undefined,
     )
-    onLoad({ filter: /.*/, namespace }, ({ path }) => ({
+    bundler.onLoad({ filter: /.*/, namespace }, ({ path }) => ({
       contents: `module.exports = () => { throw new Error(${JSON.stringify(`${path} is left out`)}) }`,
     }))
   },

@@ -172,7 +172,7 @@ describe('B8: an engine that goes away', () => {
     } finally {
       engine.close()
     }
-    expect(await until(async () => !(await runs(word)), 2_000)).toBe(true)
+    expect(await until(() => !runs(word), 2_000)).toBe(true)
     expect(await hasImage(tag)).toBe(false)
     expect(await builds.traces([token])).toEqual([])
     // The engine itself is well, and so is the next build on it.
