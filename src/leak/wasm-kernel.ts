@@ -48,7 +48,6 @@ interface Exports {
 
 /** The part of https://webassembly.github.io/spec/js-api/ that is used. Types for Node have none of it. */
 interface WasmApi {
-  readonly validate: (bytes: Uint8Array) => boolean
   readonly Module: new (bytes: Uint8Array) => object
   readonly Memory: new (size: { initial: number }) => { readonly buffer: ArrayBuffer }
   readonly Instance: new (
@@ -58,19 +57,26 @@ interface WasmApi {
 }
 
 // Absent in an engine without a compiler (`node --jitless`).
-const wasmApi = (): WasmApi | undefined => (globalThis as { WebAssembly?: WasmApi }).WebAssembly
+const wasm = (globalThis as { WebAssembly?: WasmApi }).WebAssembly
 
-/** A kernel in WebAssembly, where the engine runs it. */
-export function wasmKernel(patterns: readonly Uint8Array[], roomBytes: number): WasmKernel | undefined {
-  const wasm = wasmApi()
+/** Code without data, made once: an engine makes it quick while it runs, and anew for each module. */
+const compiled = compile()
+
+function compile(): object | undefined {
   if (wasm === undefined) return undefined
   try {
-    return new WasmKernel(wasm, patterns, roomBytes)
+    return new wasm.Module(Buffer.from(KERNEL, 'base64'))
   } catch (error) {
     // An engine without SIMD.
     if (error instanceof Error && error.name === 'CompileError') return undefined
     throw error
   }
+}
+
+/** A kernel in WebAssembly, where the engine runs it. */
+export function wasmKernel(patterns: readonly Uint8Array[], roomBytes: number): WasmKernel | undefined {
+  if (wasm === undefined || compiled === undefined) return undefined
+  return new WasmKernel({ wasm, compiled }, patterns, roomBytes)
 }
 
 /** A {@link Kernel} in WebAssembly. */
@@ -87,7 +93,11 @@ export class WasmKernel implements Kernel {
   readonly #viewRunsAt: number
   #found: FoundPattern = () => undefined
 
-  constructor(wasm: WasmApi, patterns: readonly Uint8Array[], roomBytes: number) {
+  constructor(
+    { wasm, compiled }: { readonly wasm: WasmApi; readonly compiled: object },
+    patterns: readonly Uint8Array[],
+    roomBytes: number,
+  ) {
     const shortest = patterns.reduce((least, { length }) => Math.min(least, length), Infinity)
     this.#kind = KINDS.findIndex((kind) => shortest >= kind.shortest)
     const { stride, gramBytes } = KINDS[this.#kind] ?? KINDS[0]
@@ -109,7 +119,7 @@ export class WasmKernel implements Kernel {
     const memory = new wasm.Memory({ initial: plan.pages })
     this.#memory = memory.buffer
     const found = (pattern: number, start: number): void => this.#found(pattern, start - this.#textAt)
-    const instance = new wasm.Instance(new wasm.Module(Buffer.from(KERNEL, 'base64')), {
+    const instance = new wasm.Instance(compiled, {
       env: { memory },
       host: { found },
     })

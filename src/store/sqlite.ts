@@ -175,9 +175,10 @@ async function createFile(path: string): Promise<void> {
 }
 
 async function prepareConnection(connection: SqliteConnection): Promise<void> {
-  connection.exec('pragma synchronous = full')
   connection.exec('pragma trusted_schema = off')
   connection.exec('pragma cell_size_check = on')
+  // These two read the file, which another connection has for itself while it makes good what a killed process left.
+  await whenFree(() => connection.exec('pragma synchronous = full'))
   await whenFree(() => connection.exec('pragma journal_mode = wal'))
 }
 

@@ -1,6 +1,6 @@
 /** V3, V5: nothing is played here: a browser, a whole `serve` with its keyholder, and the engine. */
 
-import { randomUUID } from 'node:crypto'
+import { randomInt, randomUUID } from 'node:crypto'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { secretName, SecretValue } from '../../src/secret.js'
@@ -57,15 +57,18 @@ it('V3: a build with a secret is followed as it runs, and its leak is shown wher
   await using watched = await openPage(browser, url)
   const { page, wrong, answers } = watched
   await signIn(page, token)
+  // The step waits until the test ends its sleep, which is known by its length.
+  const seconds = String(randomInt(1e8, 1e9))
   const text = [
     'FROM traceless-base:tiny',
-    `RUN --mount=type=secret,id=API_KEY echo "begun with $(cat /run/secrets/API_KEY)"; sleep 2; cp /run/secrets/API_KEY /kept; echo "done $((40 + 2))"`,
+    `RUN --mount=type=secret,id=API_KEY echo "begun with $(cat /run/secrets/API_KEY)"; sleep ${seconds}; cp /run/secrets/API_KEY /kept; echo "done $((40 + 2))"`,
   ]
   await submit(page, text, image)
   const log = page.getByRole('log')
   await log.getByText('begun with ***').waitFor()
   // Live: what the step says last is not there yet.
   expect(await log.innerText()).not.toContain('done 42')
+  for (const pid of processesWith(`sleep\0${seconds}`)) process.kill(pid)
   await log.getByText('done 42').waitFor()
   await page.getByText('A secret is in the image.').waitFor()
   const slab = await page.locator('.slab.leak').first().innerText()

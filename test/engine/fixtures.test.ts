@@ -206,7 +206,21 @@ describe('a hostile package', () => {
       'saved: hex',
       'saved: reversed',
     ])
-    expect(await searchEverywhere([randomToken()], { images: [image.name] })).toEqual([])
+    // The same where only the layers above the base are read.
+    const above = { images: [image.name], above: PYTHON }
+    const own = (await searchEverywhere([token], above)).map((hit) =>
+      hit.replace(/^.*(?:loot\.[^:!]+|!gunzip): /, ''),
+    )
+    expect([...new Set(own)].sort()).toEqual([
+      'UTF-16',
+      'base64 shifted by 0',
+      'base64 shifted by 1',
+      'base64 shifted by 2',
+      'hex',
+      'raw',
+      'reversed',
+    ])
+    expect(await searchEverywhere([randomToken()], above)).toEqual([])
   })
 })
 

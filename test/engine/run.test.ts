@@ -439,7 +439,7 @@ describe('X2 files on an engine', () => {
     await using image2 = imageName('committed')
     const [repo, tag] = image2.name.split(':')
     await openDocker().getContainer(name).commit({ repo, tag })
-    expect(await searchEverywhere([token], { images: [image2.name] })).toEqual([])
+    expect(await searchEverywhere([token], { images: [image2.name], above: image })).toEqual([])
     await openDocker().getContainer(name).remove()
   })
 

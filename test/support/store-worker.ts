@@ -83,5 +83,5 @@ try {
   await TASKS[task]?.(store)
 } catch (error) {
   if (!(error instanceof Fault)) throw error
-  say(`fault ${error.code}`)
+  say(`fault ${error.code} ${error.message}`)
 }
