@@ -134,8 +134,11 @@ export class Redactor {
   #mask(settled: Uint8Array): Uint8Array {
     this.#stretches = this.#stretches.flatMap((stretch) => this.#cutAside(stretch))
     // Only the bytes between the first and the last stretch are looked at one by one.
-    const begin = this.#bounded(Math.min(...this.#stretches.map(({ start }) => start)), settled.length)
-    const end = this.#bounded(Math.max(...this.#stretches.map(({ end }) => end)), settled.length)
+    const [first, last] = this.#stretches.reduce(
+      ([from, to], { start, end }) => [Math.min(from, start), Math.max(to, end)],
+      [Infinity, 0],
+    )
+    const [begin, end] = [this.#bounded(first, settled.length), this.#bounded(last, settled.length)]
     const owners = this.#owners(begin, end)
     const out: Uint8Array[] = []
     let from = 0

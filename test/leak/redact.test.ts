@@ -177,6 +177,13 @@ describe('any values', () => {
     expect(given(pieces, new Redactor(needles))).toBe('***.***.')
   })
 
+  it('come to an end: many in one piece', () => {
+    const values = ['first-of-two-values', 'other-of-two-values']
+    const needles = literalNeedles(values.map((value) => Buffer.from(value)))
+    const lines = (of: readonly string[]): string =>
+      Array.from({ length: 200_000 }, (_, at) => `${of[at % of.length] ?? ''}\n`).join('')
+    expect(given([Buffer.from(lines(values))], new Redactor(needles))).toBe(lines(['***']))
+  })
   it('come to an end: two thousand that begin and end like each other', () => {
     const values = Array.from(
       { length: 2000 },
