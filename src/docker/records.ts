@@ -9,7 +9,7 @@
  * @packageDocumentation
  */
 
-import { openControl } from './control.js'
+import { openControl, type ControlConnection } from './control.js'
 import type { CacheRecord, DroppedRecords, RecordsToDrop } from './engine.js'
 import { milliseconds, since1970 } from './progress.js'
 import type { UsageRecord } from './proto/gen/control_pb.js'
@@ -44,9 +44,8 @@ export async function pruneRecords(
   const gone: CacheRecord[] = []
   for (let round = 0; round < ROUNDS && left.size > 0; round += 1) {
     const before = gone.length
-    const request = { filter: [...left].map((id) => `id==${id}`), all: true }
     try {
-      for await (const record of control.client.prune(request, signalled(signal))) {
+      for await (const record of pruned(control, [...left], signal)) {
         if (left.delete(record.id)) gone.push(ourWords(record))
       }
     } catch (error) {
@@ -56,6 +55,14 @@ export async function pruneRecords(
   }
   return gone
 }
+
+/** Those of these records that go at once: one that another stands on is not among them. */
+const pruned = (
+  { client }: ControlConnection,
+  ids: readonly string[],
+  signal: AbortSignal,
+): AsyncIterable<UsageRecord> =>
+  client.prune({ filter: ids.map((id) => `id==${id}`), all: true }, signalled(signal))
 
 const noAnswer = (error: unknown, signal: AbortSignal | undefined): unknown =>
   signal?.aborted === true ? signal.reason : unreachable(error)
@@ -97,8 +104,7 @@ export async function dropRecords(
     left = ids.length
     if (left === 0) break
     let gone = 0
-    const request = { filter: ids.map((id) => `id==${id}`), all: true }
-    for await (const _ of control.client.prune(request, signalled(signal))) gone += 1
+    for await (const _ of pruned(control, ids, signal)) gone += 1
     dropped += gone
     if (gone === 0) break
   }

@@ -40,10 +40,7 @@ export class UserInfoSearch {
       const most = at + MAX_AUTHORITY_BYTES - this.#authority.length
       const end = endOfAuthority(bytes, at, most)
       const isCut = end === bytes.length && end < most
-      // Most addresses have no user-info, and no text is made of them.
-      if (isCut || this.#authority !== '' || hasAt(bytes, at, end)) {
-        this.#authority += bytes.toString('latin1', at, end)
-      }
+      this.#authority += bytes.toString('latin1', at, end)
       if (isCut) break
       this.#decide(this.#begin, found)
       // The colon that ends an authority may be that of the next separator.
@@ -74,10 +71,7 @@ export class UserInfoSearch {
       const separator = isAcross ? across : nextSeparator(bytes, Math.max(0, from))
       if (separator === -1 && !isAcross) return bytes.length
       from = separator + SEPARATOR.length
-      // A text is made only where the scheme may begin before these bytes.
-      if (
-        separator < TAIL_BYTES ? SCHEME.test(this.#before(bytes, separator)) : followsScheme(bytes, separator)
-      ) {
+      if (SCHEME.test(this.#before(bytes, separator))) {
         this.#open(from)
         return from
       }
@@ -96,7 +90,7 @@ export class UserInfoSearch {
   }
 
   #decide(begin: number, found: (start: number, end: number) => void): void {
-    const at = this.#authority === '' ? -1 : this.#authority.lastIndexOf('@')
+    const at = this.#authority.lastIndexOf('@')
     if (at > 0 && !HARMLESS.test(this.#authority.slice(0, at))) found(begin, begin + at)
     this.#begin = undefined
   }
@@ -134,24 +128,6 @@ function beginOfAuthority(bytes: Uint8Array, from: number, to: number): number {
   let at = to
   while (at > from && ENDS[bytes[at - 1] ?? 0] === 0) at -= 1
   return at
-}
-
-/** Whether `http` or `https` stands right before a position, in letters of any case: what {@link SCHEME} says of a text. */
-function followsScheme(bytes: Uint8Array, at: number): boolean {
-  const end = lower(bytes, at - 1) === 0x73 ? at - 1 : at
-  return (
-    lower(bytes, end - 1) === 0x70 &&
-    lower(bytes, end - 2) === 0x74 &&
-    lower(bytes, end - 3) === 0x74 &&
-    lower(bytes, end - 4) === 0x68
-  )
-}
-
-const lower = (bytes: Uint8Array, at: number): number => (bytes[at] ?? 0) | 0x20
-
-function hasAt(bytes: Uint8Array, from: number, to: number): boolean {
-  for (let at = from; at < to; at += 1) if (bytes[at] === AT) return true
-  return false
 }
 
 /** First byte from `from` on that no authority holds, or `to`. */
