@@ -46,6 +46,8 @@ export interface Stage {
   /** Where ` AS name` can be written behind the image. */
   readonly nameAt: number
   readonly base: StageSource
+  /** Whether its `FROM` says `--platform`, whatever the build is for. */
+  readonly hasOwnPlatform: boolean
   /** Sources of `COPY --from` and `RUN --mount=from=`. */
   readonly uses: readonly StageSource[]
   readonly mounts: readonly PlacedMount[]
@@ -87,6 +89,7 @@ interface OpenStage {
   name: string | undefined
   nameAt: number
   base: StageSource
+  hasOwnPlatform: boolean
   uses: StageSource[]
   mounts: PlacedMount[]
   sshMounts: PlacedSshMount[]
@@ -142,7 +145,7 @@ class Reader {
     }
     const { flags, rest } = splitFlags(logicalLine(this.#text, start, this.#escape))
     const stage = this.#stages.at(-1)
-    if (keyword === 'FROM') this.#from(start, rest)
+    if (keyword === 'FROM') this.#from(start, flags, rest)
     else if (stage === undefined) {
       if (keyword === 'ARG') this.#globalArguments(rest)
     } else if (keyword === 'ONBUILD') this.#onBuild(stage, rest)
@@ -156,7 +159,7 @@ class Reader {
     }
   }
 
-  #from(start: number, rest: readonly Word[]): void {
+  #from(start: number, flags: readonly Word[], rest: readonly Word[]): void {
     const [image, as, name] = rest
     if (image === undefined) {
       this.#problem(start, 'FROM names no image.')
@@ -167,6 +170,7 @@ class Reader {
       name: as?.text.toUpperCase() === 'AS' ? name?.text : undefined,
       nameAt: image.end,
       base: this.#source(reference),
+      hasOwnPlatform: flags.some((flag) => flagValue(flag, '--platform') !== undefined),
       uses: [],
       mounts: [],
       sshMounts: [],

@@ -22,7 +22,7 @@ import {
 } from './dockerfile-rewrite.js'
 import type { DerivedSource } from './list-sources.js'
 import { MountLabels } from './mount-labels.js'
-import type { AssembledBuild, EngineNeed, PreparedBuild, Workshop } from './prepared.js'
+import type { AssembledBuild, BaseImage, EngineNeed, PreparedBuild, Workshop } from './prepared.js'
 import { valuesOf, type CheckedOptions, type CheckedSource } from './request.js'
 import { agentProblems, type CheckedAgent } from './ssh-mounts.js'
 
@@ -245,16 +245,21 @@ function missing(input: DockerfileInput, { mount, line, column }: PlacedMount): 
 }
 
 /** Images that `FROM`, `COPY --from` and `--mount=from` name, with named contexts put in their place. */
-function imagesOf(reached: readonly Stage[], namedContexts: ReadonlyMap<string, string>): readonly string[] {
-  const images = new Set<string>()
-  for (const stage of reached) {
-    for (const source of [stage.base, ...stage.uses])
-      if (source.kind === 'image') images.add(source.reference)
+function imagesOf(
+  reached: readonly Stage[],
+  namedContexts: ReadonlyMap<string, string>,
+): readonly BaseImage[] {
+  const images = new Map<string, BaseImage>()
+  const add = (reference: string, hasOwnPlatform: boolean): void => {
+    if (images.get(reference)?.hasOwnPlatform !== false) images.set(reference, { reference, hasOwnPlatform })
+  }
+  for (const { base, uses, hasOwnPlatform } of reached) {
+    for (const source of [base, ...uses]) if (source.kind === 'image') add(source.reference, hasOwnPlatform)
   }
   for (const value of namedContexts.values()) {
-    if (value.startsWith(IMAGE_CONTEXT)) images.add(value.slice(IMAGE_CONTEXT.length))
+    if (value.startsWith(IMAGE_CONTEXT)) add(value.slice(IMAGE_CONTEXT.length), false)
   }
-  return [...images]
+  return [...images.values()]
 }
 
 function needsOf(

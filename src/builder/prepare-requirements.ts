@@ -65,7 +65,7 @@ export function prepareRequirements(
       ...recipeProblems(request),
       ...(request.installer === 'uv' ? uvProblems(request, { list, plan }) : []),
     ],
-    images: [request.base],
+    images: [{ reference: request.base, hasOwnPlatform: false }],
     refusesTriggers: true,
     needs: [],
     assemble: (workshop) =>

@@ -23,13 +23,20 @@ export interface PreparedBuild {
   /** Everything wrong with the request, unknown secrets included. */
   readonly problems: readonly Problem[]
   /** Images outside of this build on which it stands. */
-  readonly images: readonly string[]
+  readonly images: readonly BaseImage[]
   /** Whether triggers of a base image (`ONBUILD`) are refused, or only those that mount secrets. */
   readonly refusesTriggers: boolean
   /** What not every engine can do, with the line that asks for it. */
   readonly needs: readonly EngineNeed[]
   /** Makes the engine's input. May ask the engine about the base image. */
   assemble(workshop: Workshop): Promise<AssembledBuild>
+}
+
+/** An image of somebody else. */
+export interface BaseImage {
+  readonly reference: string
+  /** Whether the Dockerfile says for which platform it is wanted, and not the request. */
+  readonly hasOwnPlatform: boolean
 }
 
 /** What an engine's frontend can or cannot do. */

@@ -109,9 +109,10 @@ async function add(archive: Pack, root: string, path: string): Promise<void> {
   // Sockets and pipes are not part of a context, as in Docker's own client.
 }
 
+/** Adds as much of a file as there was when it was looked at: a log that grows meanwhile is sent as it stood then. */
 async function addFile(
   archive: Pack,
-  header: Partial<Header> & Pick<Header, 'name'>,
+  header: Partial<Header> & Pick<Header, 'name'> & { readonly size: number },
   file: string,
 ): Promise<void> {
   await new Promise<void>((done, fail) => {
@@ -119,13 +120,35 @@ async function addFile(
       if (error === null || error === undefined) done()
       else fail(error)
     })
-    const source = createReadStream(file)
-    source.on('error', (error) => {
-      fail(unreadable(header.name, error))
-      archive.destroy(error)
-    })
-    source.pipe(entry)
+    // A failure of the archive reaches the entry as an event too, which nobody else hears.
+    entry.on('error', fail)
+    copy(file, header, entry).catch(fail)
   })
+}
+
+async function copy(
+  file: string,
+  { name, size }: { readonly name: string; readonly size: number },
+  entry: ReturnType<Pack['entry']>,
+): Promise<void> {
+  let missing = size
+  let wake = (): void => undefined
+  for (const event of ['drain', 'close']) entry.on(event, () => wake())
+  try {
+    for await (const chunk of size === 0 ? [] : createReadStream(file, { end: size - 1 })) {
+      missing -= (chunk as Uint8Array).length
+      if (!entry.write(chunk)) await new Promise<void>((resolve) => (wake = resolve))
+      if (entry.destroyed) return
+    }
+  } catch (error) {
+    throw unreadable(name, error)
+  }
+  if (missing > 0) {
+    throw new Fault('REQUEST_INVALID', `The file ${name} of the context became shorter while it was sent.`, {
+      hint: 'Build again when nothing writes to it, or leave it out with a .dockerignore.',
+    })
+  }
+  entry.end(undefined)
 }
 
 async function statOf(file: string): Promise<Stats> {

@@ -1,4 +1,4 @@
-import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises'
+import { appendFile, chmod, mkdir, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { extract } from 'tar-stream'
 import { dir } from 'tmp-promise'
@@ -24,6 +24,28 @@ async function names(source: Parameters<typeof contextTar>[0]): Promise<string[]
     const { name, type, linkname } = entry.header
     found.push(type === 'symlink' ? `${name} -> ${linkname}` : name)
     entry.resume()
+  }
+  return found
+}
+
+/** Reads a context whose first file is changed after its header has come. */
+async function readWhile(root: string, change: () => Promise<void>): Promise<Buffer> {
+  const chunks: Uint8Array[] = []
+  for await (const chunk of contextTar({ root })()) {
+    if (chunks.length === 0) await change()
+    chunks.push(Uint8Array.from(chunk))
+  }
+  return Buffer.concat(chunks)
+}
+
+async function entries(archive: Buffer): Promise<readonly (readonly [string, string])[]> {
+  const reader = extract()
+  const found: [string, string][] = []
+  reader.end(archive)
+  for await (const entry of reader) {
+    const chunks: Buffer[] = []
+    for await (const chunk of entry) chunks.push(chunk as Buffer)
+    found.push([entry.header.name, Buffer.concat(chunks).toString('utf8')])
   }
   return found
 }
@@ -61,6 +83,26 @@ describe('contextTar', () => {
   it('fails with the path of a file that is gone', async () => {
     const root = await folder({ a: 'a' })
     await expect(names({ root, only: ['gone'] })).rejects.toMatchObject({ code: 'REQUEST_INVALID' })
+  })
+  it('carries a file that grows while it is sent as long as it was', async () => {
+    const content = 'x'.repeat(1_000_000)
+    const root = await folder({ a: content, b: 'after' })
+    const sent = await readWhile(root, () => appendFile(join(root, 'a'), 'more'))
+    expect(await entries(sent)).toEqual([
+      ['a', content],
+      ['b', 'after'],
+    ])
+  })
+  it('fails with the path of a file that becomes shorter while it is sent', async () => {
+    const root = await folder({ a: 'x'.repeat(1_000_000) })
+    await expect(readWhile(root, () => truncate(join(root, 'a'), 10))).rejects.toMatchObject({
+      code: 'REQUEST_INVALID',
+      message: 'The file a of the context became shorter while it was sent.',
+    })
+  })
+  it('ends when its reader stops in the middle of a file', async () => {
+    const root = await folder({ a: 'x'.repeat(1_000_000) })
+    for await (const _chunk of contextTar({ root })()) break
   })
   it('carries files of every size to the block', async () => {
     const root = await folder({})
