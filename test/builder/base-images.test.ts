@@ -20,10 +20,7 @@ interface Have {
 async function told({ held, given, platform, hasOwnPlatform = false }: Have): Promise<[unknown, number]> {
   let [architecture, pulls] = [held, 0]
   const engine = {
-    inspect: () =>
-      Promise.resolve(
-        architecture === null ? null : ({ os: 'linux', architecture, onBuild: [] }),
-      ),
+    inspect: () => Promise.resolve(architecture === null ? null : { os: 'linux', architecture, onBuild: [] }),
     pull: () => {
       pulls += 1
       if (given === null) return Promise.reject(new Fault('BASE_UNSUITABLE', 'refused'))

@@ -200,6 +200,12 @@ describe('stages', () => {
       [4, 3],
     ])
   })
+  it('tells those that say for which platform they are', () => {
+    const { stages } = read(
+      'FROM --platform=$BUILDPLATFORM base\nFROM base\nFROM --PLATFORM=linux/arm64 base',
+    )
+    expect(stages.map(({ hasOwnPlatform }) => hasOwnPlatform)).toEqual([true, false, true])
+  })
 })
 
 describe('what a step runs', () => {
