@@ -15,10 +15,12 @@
  */
 
 import { randomBytes, randomUUID } from 'node:crypto'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { execa } from 'execa'
+import { startFixtures } from '../fixtures/fixtures.js'
+import { wheel, type Distribution } from '../fixtures/packages/distribution.js'
 import { atMost, median, type Bench, type Row } from './bench.js'
 
 const ROOT = resolve(import.meta.dirname, '..')
@@ -30,6 +32,10 @@ const ROUNDS = 3
 
 /** Size of the large base's own layers, beside the 300 MB of the small one. */
 const LARGE_MB = 700
+
+/** Private packages that are installed, with the modules of Python's own library shared out among them: 11 MB of source. */
+const PACKAGES = 12
+const LIBRARY = '/usr/lib/python3.11'
 
 /** How much longer than the plain build a proven one may take. */
 const EMPTY_RATIO = 1.1
@@ -46,6 +52,9 @@ export async function run(): Promise<Bench> {
     TRACELESS_HOME: join(folder, 'home'),
     TOKEN: randomBytes(20).toString('hex'),
   }
+  await using fixtures = await startFixtures()
+  const index = fixtures.publish('private', ...(await packages()))
+  fixtures.protect('/index/private', { username: 'ci', password: env.TOKEN })
   const docker = (args: readonly string[], input = ''): Promise<unknown> =>
     execa(DOCKER, args, { env, input })
   const traceless = (args: readonly string[], input = ''): Promise<unknown> =>
@@ -83,10 +92,10 @@ export async function run(): Promise<Bench> {
           ]),
         )
       const proven = (file: string): Promise<number> =>
-        seconds(() => traceless(['build', '-f', file, '-t', name('proven'), context]))
+        seconds(() => traceless(['build', '--network', 'host', '-f', file, '-t', name('proven'), context]))
       const dockerfile = async (): Promise<string> => {
         const file = join(context, 'Dockerfile')
-        await writeFile(file, dockerfileOn(base))
+        await writeFile(file, dockerfileOn(base, index))
         return file
       }
       const first = await dockerfile()
@@ -172,12 +181,28 @@ async function writeContext(folder: string): Promise<void> {
   }
 }
 
-/** A build as many are: packages with a credential, the application, something made of both. */
-const dockerfileOn = (base: string): string =>
-  [
+/** Wheels with real code in them: pip writes, checks and compiles every file. */
+async function packages(): Promise<readonly Distribution[]> {
+  const found = await readdir(LIBRARY, { recursive: true, withFileTypes: true })
+  const modules = found.filter((file) => file.isFile() && file.name.endsWith('.py'))
+  const shares = Array.from({ length: PACKAGES }, (): Record<string, string> => ({}))
+  for (const [at, { parentPath, name }] of modules.entries()) {
+    const share = shares[at % PACKAGES]
+    const folder = `bench_${String((at % PACKAGES) + 1)}${parentPath.slice(LIBRARY.length)}`
+    if (share !== undefined) share[`${folder}/${name}`] = await readFile(join(parentPath, name), 'latin1')
+  }
+  return shares.map((files, at) => wheel({ name: `bench-${String(at + 1)}` }, files))
+}
+
+/** A build as many are: packages from a private index, the application, something made of both. */
+function dockerfileOn(base: string, index: string): string {
+  const names = Array.from({ length: PACKAGES }, (_, at) => `bench-${String(at + 1)}`).join(' ')
+  const url = index.replace('http://', 'http://ci:$(cat /run/secrets/TOKEN)@')
+  return [
     `FROM ${base}`,
-    `RUN : ${randomUUID()}; mkdir /packages && cp -r /usr/lib/python3.11 /packages`,
-    'RUN --mount=type=secret,id=TOKEN sha256sum < /run/secrets/TOKEN > /told; python3 -m compileall -q -f /packages',
+    `RUN : ${randomUUID()}`,
+    `RUN --mount=type=secret,id=TOKEN pip install --break-system-packages --no-cache-dir --index-url "${url}" ${names}`,
     'COPY app /app',
     'RUN python3 -m compileall -q /app',
   ].join('\n')
+}

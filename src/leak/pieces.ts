@@ -20,6 +20,9 @@ export interface Piece {
 /** Shortest piece that is masked, in bytes. */
 const PIECE_BYTES = 3
 
+/** Shortest needle of words and piece, in bytes: one shorter needle makes the search for all of them look twice as often. */
+const NEEDLE_BYTES = 12
+
 // Bytes that end a part of an address: https://www.rfc-editor.org/rfc/rfc3986#section-2.2 (gen-delims), and `\`.
 const DELIMITERS = /[/?#@:[\]\\]/
 
@@ -28,12 +31,16 @@ const WORDS = [
   "integer value as '",
   "nonnumeric port: '",
   "host='",
+  "Pool(host='",
+  "Connection(host='",
+  "to resolve '",
   "label '",
   // curl and git.
   'resolve host: ',
   "resolve host '",
   'resolve proxy: ',
   'look up ',
+  'unable to look up ',
   // OpenSSH, GNU wget, getaddrinfo in Node, Go's net and net/url.
   'resolve hostname ',
   'resolve host address ',
@@ -41,6 +48,8 @@ const WORDS = [
   'ENOTFOUND ',
   'EAI_AGAIN ',
   'lookup ',
+  'tcp: lookup ',
+  'udp: lookup ',
   'invalid port ":',
   'nvalid port: ',
 ] as const
@@ -53,6 +62,9 @@ export function piecesOf(value: Uint8Array): readonly Piece[] {
     .filter(({ length }) => length >= PIECE_BYTES)
     .flatMap((part) => [part, part.toLowerCase()])
   return [...new Set(written)].flatMap((part) =>
-    WORDS.map((words) => ({ bytes: Buffer.from(words + part, 'latin1'), skip: words.length })),
+    WORDS.filter(({ length }) => length + part.length >= NEEDLE_BYTES).map((words) => ({
+      bytes: Buffer.from(words + part, 'latin1'),
+      skip: words.length,
+    })),
   )
 }

@@ -423,6 +423,21 @@ export const CASES: readonly RedactCase[] = [
     text: "HTTPSConnectionPool(host='sp-a', port=443)",
     expected: "HTTPSConnectionPool(host='***', port=443)",
   },
+  {
+    name: 'a host in the words of urllib3 2',
+    text: "HTTPSConnection(host='sp-a', port=443): Failed to resolve 'sp-a'",
+    expected: "HTTPSConnection(host='***', port=443): Failed to resolve '***'",
+  },
+  {
+    name: "a host in Go's words",
+    text: 'dial tcp: lookup sp-a on 127.0.0.53:53: no such host',
+    expected: 'dial tcp: lookup *** on 127.0.0.53:53: no such host',
+  },
+  {
+    name: "a host in the words of git's own protocol",
+    text: 'fatal: unable to look up sp-a (port 9418)',
+    expected: 'fatal: unable to look up *** (port 9418)',
+  },
   { name: 'a piece elsewhere', text: 'a sp-a day', expected: 'a sp-a day' },
   {
     name: 'bytes that are no text',

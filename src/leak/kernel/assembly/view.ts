@@ -82,38 +82,105 @@ export function view(inputAt: usize, inputSize: usize, outAt: usize, runsAt: usi
 }
 
 /**
- * Keeps bytes of a text in blocks of 16 as long as none of a block is special. A line feed before a byte with which nothing
- * but text can begin is passed over at once, as most lines of a log begin so.
+ * Keeps bytes of a text in blocks of 16, and passes over what most logs have between their lines: line ends, blanks,
+ * prefixes, control sequences. Gives the first position that is left to {@link step}; there the mode is a text's, as it is
+ * at the line feed or the escape before anything that is not decided here. All state is local: a variable of the module
+ * would be written to memory at every block.
  */
 function plain(from: usize): usize {
+  const text = input
+  const room = out
+  const limit = size
   let at = from
+  let count = kept
+  let next = follows
+  let row = runs + <usize>(runCount * RUN_FIELDS * 4)
   const feeds = i8x16.splat(0x0a)
   const returns = i8x16.splat(0x0d)
   const escapes = i8x16.splat(0x1b)
   const slashes = i8x16.splat(0x5c)
-  while (at + 16 <= size) {
-    const block = v128.load(input + at)
+  while (at + 16 <= limit) {
+    const block = v128.load(text + at)
     const special = v128.or(
       v128.or(i8x16.eq(block, feeds), i8x16.eq(block, returns)),
       v128.or(i8x16.eq(block, escapes), i8x16.eq(block, slashes)),
     )
-    const count = ctz<u32>(<u32>i8x16.bitmask(special) | 0x10000)
-    if (count > 0) {
-      if (at != follows) begin(at, 0)
-      v128.store(out + kept, block)
-      kept += <usize>count
-      at += <usize>count
-      follows = at
+    const stops = <u32>i8x16.bitmask(special)
+    // Whether a run begins here: not where the block begins with something special.
+    if (at != next && (stops & 1) == 0) {
+      store<u32>(row, u32(count))
+      store<u32>(row, u32(at), 4)
+      store<u32>(row, 0, 8)
+      row += <usize>(RUN_FIELDS * 4)
     }
-    if (count < 16) {
-      if (load<u8>(input + at) != 0x0a) return at
-      let next = at + 1
-      while (next < size && isBlank(load<u8>(input + next))) next += 1
-      if (next >= size || !beginsText(load<u8>(input + next))) return at
-      at = next
+    v128.store(room + count, block)
+    // A branch and no sum: what comes next is foreseen, and need not wait for the block.
+    if (stops == 0) {
+      count += 16
+      at += 16
+      next = at
+      continue
     }
+    const clean = <usize>ctz<u32>(stops)
+    if (clean > 0) {
+      count += clean
+      at += clean
+      next = at
+    }
+    const byte = load<u8>(text + at)
+    const after = byte == 0x0a ? afterLineStart(at + 1) : byte == 0x0d ? at + 1 : byte == 0x1b ? afterSequence(at) : 0
+    if (after == 0) break
+    at = after
   }
+  kept = count
+  follows = next
+  runCount = u32(row - runs) / (RUN_FIELDS * 4)
   return at
+}
+
+/** Position of the first byte of a line that is a text; 0 where that is not certain. */
+function afterLineStart(from: usize): usize {
+  let at = from
+  while (at + <usize>LOOKAHEAD <= size) {
+    const byte = <u32>load<u8>(input + at)
+    if (isBlank(byte) || byte == 0x0d || byte == 0x0a) at += 1
+    else if (byte == 0x1b) {
+      at = afterSequence(at)
+      if (at == 0) return 0
+    } else if (byte == 0x23) {
+      const after = afterPrefix(at)
+      if (after == 0) return at
+      at = after
+    } else return beginsText(byte, <u32>load<u8>(input + at + 1)) ? at : 0
+  }
+  return 0
+}
+
+/** Position behind `#7 0.123 `; 0 where it is none. Reads no more than the bytes that tell what kind of line begins. */
+function afterPrefix(from: usize): usize {
+  let at = input + from
+  for (let part = 0; part < 3; part += 1) {
+    const first = at + 1
+    at = first
+    while (at < first + 9 && isDecimal(load<u8>(at))) at += 1
+    if (at == first || load<u8>(at) != (part == 1 ? 0x2e : 0x20)) return 0
+  }
+  return at + 1 - input
+}
+
+/** Position behind a control sequence that is whole; 0 where it is something else. */
+function afterSequence(from: usize): usize {
+  let at = from + 1
+  if (at >= size || load<u8>(input + at) != 0x5b) return 0
+  at += 1
+  while (at < size && load<u8>(input + at) >= 0x20 && load<u8>(input + at) <= 0x3f) at += 1
+  return at < size && load<u8>(input + at) >= 0x40 && load<u8>(input + at) <= 0x7e ? at + 1 : 0
+}
+
+// @ts-ignore: decorators are AssemblyScript's.
+@inline
+function isDecimal(byte: u32): bool {
+  return byte - 0x30 < 10
 }
 
 // @ts-ignore: decorators are AssemblyScript's.
@@ -122,11 +189,11 @@ function isBlank(byte: u32): bool {
   return byte == 0x20 || byte == 0x09
 }
 
-/** Whether a line that begins with that byte is a text whatever follows: see {@link start}. */
+/** Whether a line that begins with these bytes is a text whatever follows: see {@link start}. */
 // @ts-ignore: decorators are AssemblyScript's.
 @inline
-function beginsText(byte: u32): bool {
-  return byte > 0x66 || (byte > 0x46 && byte < 0x61)
+function beginsText(first: u32, second: u32): bool {
+  return first > 0x20 && (!isHex(first) || (!isHex(second) && second != 0x78))
 }
 
 function begin(at: usize, isDump: u32): void {
