@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Program } from '../../src/leak/program.js'
@@ -16,8 +17,9 @@ function kept(pieces: readonly Uint8Array[], viewer: Viewer): { text: string; pl
       for (const [at, byte] of viewed.bytes.entries()) {
         bytes.push(byte)
         const place = positionOf(viewed, at)
-        expect(rest[place]).toBe(byte)
-        expect(indexAt(viewed, place)).toBe(at)
+        // Asked of millions of bytes: `expect` takes longer than the view.
+        if (rest[place] !== byte || indexAt(viewed, place) !== at)
+          expect.fail(`the byte at ${String(at)} is not there`)
         places.push(`${position + place}${isDump(viewed.runs, at) ? 'd' : ''}`)
       }
       rest = rest.subarray(viewed.taken)
@@ -133,14 +135,30 @@ describe('the view', () => {
     )
   })
 
-  // A kernel passes over line breaks in blocks of bytes.
-  it('is the same in both kernels whatever byte a line begins with', () => {
-    for (const before of ['qqqq\n', `${'q'.repeat(20)}\n`, `${'q'.repeat(20)}\n \t`]) {
-      for (const rest of ['1234568: 6768 705f 6768', '7 0.123 one and more of it', 'none of them at all']) {
-        for (let byte = 0; byte < 256; byte += 1) {
-          const text = Buffer.concat([Buffer.from(before), Buffer.from([byte]), Buffer.from(rest)])
-          expect(kept([text], viewers.wasm())).toEqual(kept([text], viewers.plain()))
-        }
+  // A kernel passes over line breaks in blocks of bytes, where enough of the next line is there to tell what it is.
+  it('is the same in both kernels whatever a line begins with', () => {
+    const ends = ['\n', '\r\n', '\n \t', '\n\r', '\n\x1b[1m', '\n\x1b[3\xff', '\x1b[0m\n\n', '\x1b]0;t\x07\n']
+    const rests = [
+      '',
+      '1234568: 6768 705f',
+      '7 0.123 67 68 70',
+      '234567890 0.1 6',
+      '1 1 67 68 70 6f',
+      'x67, 0x68',
+      '7:68:70',
+    ]
+    const bytes = Array.from('\0\x01\t\n\r\x1b !#-09:AFG\\afgx\x7f\x80\xff')
+    for (const [before, end] of ends.flatMap((end) =>
+      [4, 20].map((count) => ['q'.repeat(count), end] as const),
+    )) {
+      for (const [byte, rest, after] of bytes.flatMap((byte) =>
+        rests.flatMap((rest) =>
+          ['', ' 67 68 70 6f', `\n${'words '.repeat(8)}`].map((after) => [byte, rest, after] as const),
+        ),
+      )) {
+        const text = Buffer.from(`${before}${end}${byte}${rest}${after}`, 'latin1')
+        if (!isDeepStrictEqual(kept([text], viewers.wasm()), kept([text], viewers.plain())))
+          expect.fail(JSON.stringify(text.toString('latin1')))
       }
     }
   })

@@ -193,7 +193,7 @@ function isBlank(byte: u32): bool {
 // @ts-ignore: decorators are AssemblyScript's.
 @inline
 function beginsText(first: u32, second: u32): bool {
-  return first > 0x20 && (!isHex(first) || (!isHex(second) && second != 0x78))
+  return !isHex(first) || (!isHex(second) && second != 0x78)
 }
 
 function begin(at: usize, isDump: u32): void {
