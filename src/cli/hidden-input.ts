@@ -33,8 +33,9 @@ export async function askHidden(
   signal: AbortSignal,
 ): Promise<SecretValue> {
   const input = new HiddenInput()
-  stderr.write(`${question} (not shown): ${BRACKETS_ON}`)
+  // First of all: what is typed in answer to a question must not meet a terminal that still shows it.
   stdin.setRawMode(true)
+  stderr.write(`${question} (not shown): ${BRACKETS_ON}`)
   try {
     await new Promise<void>((resolve, reject) => {
       const stop = (): void => {

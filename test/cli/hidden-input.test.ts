@@ -88,18 +88,25 @@ function terminal(): {
   keys: (text: string) => Uint8Array
   shown: () => string
   modes: readonly boolean[]
+  /** The mode in which each piece was shown. */
+  modesWhenShown: readonly (boolean | undefined)[]
   listeners: () => number
 } {
   const events = new EventEmitter()
   const modes: boolean[] = []
+  const modesWhenShown: (boolean | undefined)[] = []
   let shown = ''
+  const write = (text: string): void => {
+    shown += text
+    modesWhenShown.push(modes.at(-1))
+  }
   const stdin = Object.assign(events, {
     pause: () => undefined,
     resume: () => undefined,
     setRawMode: (mode: boolean) => void modes.push(mode),
   }) as unknown as Parameters<typeof askHidden>[0]['stdin']
   return {
-    terminal: { stdin, stderr: { write: (text: string) => (shown += text) } },
+    terminal: { stdin, stderr: { write } },
     keys: (text) => {
       const bytes = Buffer.from(text)
       events.emit('data', bytes)
@@ -107,6 +114,7 @@ function terminal(): {
     },
     shown: () => shown,
     modes,
+    modesWhenShown,
     listeners: () => events.listenerCount('data'),
   }
 }
@@ -122,6 +130,8 @@ describe('S1: asking', () => {
     expect(at.shown()).toBe('Value of A (not shown): \u001b[?2004h\u001b[?2004l\n')
     expect([...keys]).toEqual(new Array(7).fill(0))
     expect(at.modes).toEqual([true, false])
+    // Who answers at once is not echoed.
+    expect(at.modesWhenShown).toEqual([true, false])
     expect(at.listeners()).toBe(0)
   })
 

@@ -1,17 +1,19 @@
-import { appendFile, chmod, mkdir, symlink, truncate, writeFile } from 'node:fs/promises'
+import { appendFile, chmod, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { extract } from 'tar-stream'
-import { dir } from 'tmp-promise'
-import { describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { contextTar, ignoreLines, insideContext } from '../../src/docker/context.js'
+import { temporaryFolder, type Folder } from '../support/folder.js'
+
+const made: Folder[] = []
+afterAll(async () => {
+  for (const one of made) await one[Symbol.asyncDispose]()
+})
 
 async function folder(files: Readonly<Record<string, string>>): Promise<string> {
-  const { path } = await dir({ unsafeCleanup: true, prefix: 'context-' })
-  for (const [name, text] of Object.entries(files)) {
-    await mkdir(join(path, name, '..'), { recursive: true })
-    await writeFile(join(path, name), text)
-  }
-  return path
+  const one = await temporaryFolder(files)
+  made.push(one)
+  return one.path
 }
 
 async function names(source: Parameters<typeof contextTar>[0]): Promise<string[]> {
