@@ -27,7 +27,7 @@ engine-lane: base-images test-tools build
 	@$(use_engine); $(bin)/vitest run --project engine $(lane)=.cache/results/engine.json
 
 other-lane: format lint types build test-tools base-images
-	@$(use_engine); $(bin)/vitest run --project unit --project browser --project servers $(lane)=.cache/results/other.json
+	@$(use_engine); $(bin)/vitest run --project unit --project unit-alone --project browser --project servers $(lane)=.cache/results/other.json
 
 test-tools:
 	@scripts/test-tools.sh

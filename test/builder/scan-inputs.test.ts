@@ -1,7 +1,8 @@
 /** L6: every kind of input, packed in every way, is read to its end or said not to be. */
 
+import { readdirSync, readlinkSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { Report } from '../../src/builder/report.js'
 import { scanImage, type ScanSubject } from '../../src/builder/scan-image.js'
 import { needlesFor } from '../../src/leak/needles.js'
@@ -32,7 +33,19 @@ const WHOLE: readonly Packing[] = ['plain', 'gz', 'zst', 'xz', 'bz2']
 const needles = needlesFor([{ name: 'TOKEN', value: Buffer.from(TOKEN) }])
 const scan = (subject: ScanSubject): Promise<Report> => scanImage(subject, { needles })
 
-/** The same bytes from a file and on standard input. */
+/** Files that this process has open. */
+function openFiles(): readonly string[] {
+  return readdirSync('/proc/self/fd').flatMap((descriptor) => {
+    try {
+      return [readlinkSync(`/proc/self/fd/${descriptor}`)]
+    } catch {
+      // It was closed since the folder was read.
+      return []
+    }
+  })
+}
+
+/** The same bytes from a file and on standard input. The file is not left open, however the scan ends. */
 async function scanBytes(bytes: Uint8Array): Promise<readonly Report[]> {
   await using folder = await temporaryFolder()
   const path = folder.file('archive')
@@ -41,10 +54,12 @@ async function scanBytes(bytes: Uint8Array): Promise<readonly Report[]> {
     await Promise.resolve()
     for (let at = 0; at < bytes.length; at += 1000) yield Uint8Array.from(bytes.subarray(at, at + 1000))
   }
-  return [
+  const reports = [
     await scan({ kind: 'path', path }),
     await scan({ kind: 'stream', name: 'standard input', bytes: input() }),
   ]
+  await vi.waitFor(() => expect(openFiles()).not.toContain(path))
+  return reports
 }
 
 /** What a report has to say of the image above. */

@@ -36,10 +36,14 @@ export async function* unpackWhole(
   const spend = (size: number, before: number): void => {
     if (before + size > DEFAULT_LIMITS.layerBytes) throw new Unreadable('too-large')
   }
+  const source = packed[Symbol.asyncIterator]()
   try {
-    yield* unpack(kind, { whole: undefined, chunks: packed }, spend)
+    yield* unpack(kind, { whole: undefined, chunks: { [Symbol.asyncIterator]: () => source } }, spend)
   } catch (error) {
     if (!(error instanceof Unreadable)) throw error
     unread(UNREAD_REASONS[error.why])
+  } finally {
+    // An unpacker that stops early leaves its source as it is, because that is often a stretch of a larger one. This is all of it.
+    await source.return?.()
   }
 }
