@@ -25,6 +25,8 @@ import {
   type SearcherName,
 } from './leak/searchers.js'
 import { statSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { threadsFor } from '../src/leak/parallel/team.js'
 
 const ROUNDS = 3
 /** Peers that take seconds for what the kernel does in hundredths are measured once. */
@@ -32,8 +34,9 @@ const SLOW: readonly SearcherName[] = ['grep', 'Aho-Corasick', 'ripgrep 13']
 const MANY = 2000
 const STREAM_BYTES = 4 * 2 ** 30
 const MOST_MEMORY_MB = 200
-/** Of two cores one reads as well. */
+/** Where a scan uses threads. Of two cores the second unpacks and reads as it is, so that there are none. */
 const CORES_RATIO = 1.4
+const NO_WORSE = 0.95
 
 type Rates = Readonly<Record<SearcherName, number>>
 
@@ -199,7 +202,11 @@ async function scanFigures(rows: Row[]): Promise<readonly Bar[]> {
     rows.push({ corpus: 'image of an engine', who, seconds })
   return [
     atLeast('100,000 files: times a tar library with the same search', small.library / small.scan, 10),
-    atLeast('1 GB, archives opened: times as fast with all cores', cores.one / cores.all, CORES_RATIO),
+    atLeast(
+      '1 GB, archives opened: times as fast with all cores',
+      cores.one / cores.all,
+      threadsFor(availableParallelism()) > 1 ? CORES_RATIO : NO_WORSE,
+    ),
     atMost('saved image of 300 MB, archives opened: times the bare search', saved.scan / saved.search, 5),
     atMost("an engine's stream, archives closed: times draining", engine.closed / engine.drain, 1.1),
     atMost("an engine's stream, archives opened: times draining", engine.opened / engine.drain, 1.25),

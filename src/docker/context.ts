@@ -136,9 +136,10 @@ async function copy(
   for (const event of ['drain', 'close']) entry.on(event, () => wake())
   try {
     for await (const chunk of size === 0 ? [] : createReadStream(file, { end: size - 1 })) {
+      // Nobody reads on. A write would wait for a reader for ever.
+      if (entry.destroyed) return
       missing -= (chunk as Uint8Array).length
       if (!entry.write(chunk)) await new Promise<void>((resolve) => (wake = resolve))
-      if (entry.destroyed) return
     }
   } catch (error) {
     throw unreadable(name, error)

@@ -1,6 +1,5 @@
 /** L6: every kind of input, packed in every way, is read to its end or said not to be. */
 
-import { readdirSync, readlinkSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { describe, expect, it, vi } from 'vitest'
 import type { Report } from '../../src/builder/report.js'
@@ -8,6 +7,7 @@ import { scanImage, type ScanSubject } from '../../src/builder/scan-image.js'
 import { needlesFor } from '../../src/leak/needles.js'
 import { tarOf } from '../leak/support/tar.js'
 import { temporaryFolder } from '../support/folder.js'
+import { openFiles } from '../support/open-files.js'
 import {
   imageArchive,
   imageMembers,
@@ -32,18 +32,6 @@ const WHOLE: readonly Packing[] = ['plain', 'gz', 'zst', 'xz', 'bz2']
 
 const needles = needlesFor([{ name: 'TOKEN', value: Buffer.from(TOKEN) }])
 const scan = (subject: ScanSubject): Promise<Report> => scanImage(subject, { needles })
-
-/** Files that this process has open. */
-function openFiles(): readonly string[] {
-  return readdirSync('/proc/self/fd').flatMap((descriptor) => {
-    try {
-      return [readlinkSync(`/proc/self/fd/${descriptor}`)]
-    } catch {
-      // It was closed since the folder was read.
-      return []
-    }
-  })
-}
 
 /** The same bytes from a file and on standard input. The file is not left open, however the scan ends. */
 async function scanBytes(bytes: Uint8Array): Promise<readonly Report[]> {

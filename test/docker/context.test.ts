@@ -1,9 +1,10 @@
 import { appendFile, chmod, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { extract } from 'tar-stream'
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it, vi } from 'vitest'
 import { contextTar, ignoreLines, insideContext } from '../../src/docker/context.js'
 import { temporaryFolder, type Folder } from '../support/folder.js'
+import { openFiles } from '../support/open-files.js'
 
 const made: Folder[] = []
 afterAll(async () => {
@@ -102,9 +103,14 @@ describe('contextTar', () => {
       message: 'The file a of the context became shorter while it was sent.',
     })
   })
-  it('ends when its reader stops in the middle of a file', async () => {
+  it.for([1, 2, 4, 8])('leaves no file open when its reader stops after %i chunks', async (count) => {
     const root = await folder({ a: 'x'.repeat(1_000_000) })
-    for await (const _chunk of contextTar({ root })()) break
+    let read = 0
+    for await (const _chunk of contextTar({ root })()) {
+      read += 1
+      if (read === count) break
+    }
+    await vi.waitFor(() => expect(openFiles()).not.toContain(join(root, 'a')))
   })
   it('carries files of every size to the block', async () => {
     const root = await folder({})

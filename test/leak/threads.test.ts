@@ -9,7 +9,7 @@ import { dir, type DirectoryResult } from 'tmp-promise'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ScanResult } from '../../src/leak/findings.js'
 import { needlesFor } from '../../src/leak/needles.js'
-import type { TeamOptions } from '../../src/leak/parallel/team.js'
+import { MOST_THREADS, threadsFor, type TeamOptions } from '../../src/leak/parallel/team.js'
 import { layer, scanFor, VALUE } from './support/scan.js'
 import { runs } from './support/streams.js'
 import { paxRecords, tarEntry } from './support/tar.js'
@@ -117,6 +117,16 @@ const hexDump = (text: string): string =>
     .join('\n')
 
 describe('scan with threads', () => {
+  it.for([
+    [1, 1],
+    [2, 1],
+    [3, 3],
+    [8, 8],
+    [64, MOST_THREADS],
+  ] as const)('has on %i processors %i', ([processors, threads]) => {
+    expect(threadsFor(processors)).toBe(threads)
+  })
+
   it('gives the same as with one, wherever the tar and the stream are cut', async () => {
     await fc.assert(
       fc.asyncProperty(

@@ -21,7 +21,7 @@ import { share, type FromThread, type SharedNeedles, type Task, type ToThread } 
 export interface TeamOptions {
   /** The thread's program; that beside this module unless given. */
   readonly program?: URL
-  /** One for each processor unless given, at most {@link MOST_THREADS}. */
+  /** One for each processor unless given, at most {@link MOST_THREADS}; none where there are {@link FEW_PROCESSORS}. */
   readonly threads?: number
   /** Layers of at least this many bytes are searched by threads: {@link LEAST_BYTES} unless given. */
   readonly leastBytes?: number
@@ -34,6 +34,12 @@ export const LEAST_BYTES = 64 * 2 ** 20
 
 /** Each thread takes some ten megabytes. */
 export const MOST_THREADS = 8
+
+/**
+ * Of so few processors a scan in one thread keeps the second busy too, as Node unpacks and reads in threads of its own. With
+ * threads beside those it took 1.5 times as long (1 GB with its archives, two processors).
+ */
+export const FEW_PROCESSORS = 2
 
 /** Bytes of a piece. */
 export const PIECE_BYTES = 4 * 2 ** 20
@@ -71,7 +77,7 @@ export class Team {
   #wake = (): void => undefined
 
   constructor(needles: NeedleSet, budget: Budget, options: TeamOptions) {
-    const { program = beside, threads = Math.min(availableParallelism(), MOST_THREADS) } = options
+    const { program = beside, threads = threadsFor(availableParallelism()) } = options
     this.pieceBytes = options.pieceBytes ?? PIECE_BYTES
     this.#needles = share(needles)
     const workerData: Task = { needles: this.#needles, limits: budget.limits, used: budget.used }
@@ -156,5 +162,12 @@ export class Team {
 const beside = new URL('./scan-worker.js', import.meta.url)
 
 /** Whether threads can be started: not where the program runs from its source. */
-export const canStart = ({ program = beside, threads = availableParallelism() }: TeamOptions): boolean =>
+export const canStart = ({
+  program = beside,
+  threads = threadsFor(availableParallelism()),
+}: TeamOptions): boolean =>
   threads > 1 && existsSync(fileURLToPath(program))
+
+/** Threads for so many processors. */
+export const threadsFor = (processors: number): number =>
+  processors <= FEW_PROCESSORS ? 1 : Math.min(processors, MOST_THREADS)

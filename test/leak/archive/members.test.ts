@@ -1,10 +1,10 @@
 /** Archives with members of their own: Debian packages, git packs, and where their bytes are kept. */
 
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readlinkSync } from 'node:fs'
 import { gzipSync } from 'node:zlib'
-import { describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { hold, stretch } from '../../../src/leak/archive/hold.js'
+import { openFiles } from '../../support/open-files.js'
 import { gitPackOf } from '../support/packed.js'
 import { inPieces, layer, placeOf, places, scanFor, VALUE } from '../support/scan.js'
 import { tarOf } from '../support/tar.js'
@@ -66,15 +66,13 @@ describe('a git pack', () => {
 
 describe('hold', () => {
   const bytes = Uint8Array.from({ length: 200_000 }, (_, at) => at % 251)
+  // Tests of other files run in this process, and what they opened is closed when it is.
+  let others: ReadonlySet<string>
+  beforeEach(() => {
+    others = new Set(openFiles())
+  })
   const unlinked = (): readonly string[] =>
-    readdirSync('/proc/self/fd').flatMap((fd) => {
-      try {
-        return [readlinkSync(`/proc/self/fd/${fd}`)].filter((path) => /traceless-.*\(deleted\)/.test(path))
-      } catch {
-        // It was closed since the folder was read.
-        return []
-      }
-    })
+    openFiles().filter((path) => /traceless-.*\(deleted\)/.test(path) && !others.has(path))
 
   it.for([
     ['memory', 1e6],
