@@ -7,12 +7,12 @@ const UNIT_MS = process.env['TRACELESS_SOAK'] === '1' ? 3_600_000 : 60_000
 const ALONE = ['test/store/token-compare.test.ts']
 
 /**
- * `unit` and `unit-alone` need nothing but Node. `engine` needs the engine and the base images
- * that `make engine` provides; its files run one after another, because many
- * look at what a build left on the engine. `servers` are tests that start what
- * they work on (an engine, PostgreSQL, the program's own servers) and wait for
- * it most of the time, so that they can run beside those. `browser` needs
- * Debian's Chromium, which `scripts/test-tools.sh` brings.
+ * `unit` and `unit-alone` need nothing but Node. `engine` needs the engine and
+ * the base images that `make engine` provides; its files run one after another,
+ * because many look at what a build left on the engine. `servers` are tests that
+ * start what they work on (an engine, PostgreSQL, Git and package servers, the
+ * program itself) and look at nothing else, so that they can run beside those.
+ * `browser` needs Debian's Chromium, which `scripts/test-tools.sh` brings.
  */
 export default defineConfig({
   test: {
