@@ -40,7 +40,7 @@ const SECOND: usize = TABLE + (1 << LONG_BITS)
 const FEW_BITS: u32 = 19
 const MANY_BITS: u32 = 20
 /** Up to this many grams one table says enough. */
-const FEW: u32 = 512
+const FEW: u32 = 4096
 const FEW_SHORT: u32 = 8192
 
 /** Tells where the rest is: 2^headBits numbers, entries, rows of patterns. All of it is zero. */
