@@ -21,6 +21,11 @@ const CREDENTIAL_SIGNS: readonly (readonly [sign: RegExp, hint: string])[] = [
   ],
 ]
 
+/** 128 and the number of SIGKILL, which nothing but the system sends where nobody cancels: signal(7). */
+const KILLED = '137'
+const KILLED_HINT =
+  'It was killed, most often for want of memory: on the machine, or in its cgroup (--cgroup-parent).'
+
 /**
  * Makes a fault that is safe to show of one that carries the engine's words. Anything that is no fault of a build passes
  * through.
@@ -40,5 +45,6 @@ export function buildFailure(error: unknown, events: EventRedactor, { delivery }
       : `The step "${step}" failed with exit status ${status}.`
   const sign =
     delivery === undefined ? undefined : CREDENTIAL_SIGNS.find(([pattern]) => pattern.test(events.tail))
-  return new Fault('BUILD_FAILED', message, { hint: sign?.[1], cause: error })
+  const hint = sign?.[1] ?? (status === KILLED ? KILLED_HINT : undefined)
+  return new Fault('BUILD_FAILED', message, { hint, cause: error })
 }

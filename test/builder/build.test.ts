@@ -379,6 +379,11 @@ describe('a build that does not end', () => {
     expectWiped(ended)
   })
 
+  it('tells what a step that was killed may want', async () => {
+    const fails = new Fault('BUILD_FAILED', 'process "/bin/sh -c make" did not complete: exit code: 137')
+    expect((await build({}, { fails })).fault?.hint).toContain('for want of memory')
+  })
+
   it('passes on what is no fault of a build', async () => {
     const fails = new Fault('ENGINE_UNREACHABLE', 'The Docker engine does not answer.')
     expect((await build({}, { fails })).fault).toBe(fails)

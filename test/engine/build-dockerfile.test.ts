@@ -1,6 +1,8 @@
 /** Builds from Dockerfiles: every way to mount a secret gives the step the value, and leaves nothing behind. */
 
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { DockerfileRequest } from '../../src/builder/request.js'
 import { isAtLeast } from '../../src/docker/gates.js'
@@ -233,6 +235,24 @@ describe('B3: what is missing or misplaced is told before anything starts', () =
     }
     expect(faultOf(outcome, 'ENGINE_UNSUPPORTED').message).toContain(`need Docker ${since} or newer`)
     expect(outcome.steps('started')).toEqual([])
+  })
+
+  it('V6: steps are held within the limits of the cgroup that is named for them', async ({ skip }) => {
+    const cgroupParent = `/traceless-limit-${randomUUID()}`
+    const build = async (text: string): Promise<Outcome> =>
+      builds.build({ dockerfile: { text: `FROM ${BASE}\n${text}` }, cgroupParent, tags: [builds.image()] })
+    if (!isAtLeast(builds.engine.info.version, '23.0.0')) skip('this engine knows no cgroup of a build')
+    // The first build makes the cgroup, of whichever version the machine has.
+    resultOf(await build(`RUN : ${cgroupParent}`))
+    const limit = [
+      `/sys/fs/cgroup/memory${cgroupParent}/memory.limit_in_bytes`,
+      `/sys/fs/cgroup${cgroupParent}/memory.max`,
+    ].find((file) => existsSync(file))
+    if (limit === undefined) skip('the cgroups of this engine are not to be seen from here')
+    await writeFile(limit, String(32 << 20))
+    const fault = faultOf(await build('RUN busybox tail -c 100m /dev/zero'), 'BUILD_FAILED')
+    expect(fault.message).toContain('failed with exit status 137')
+    expect(fault.hint).toContain('memory')
   })
 
   it('B3: triggers and foreign frontends, whose mounts would not be ours', async () => {
