@@ -73,6 +73,12 @@ export async function migrate(database: Database, steps: readonly Step[] = STEPS
 export async function requireNewest(database: Database): Promise<void> {
   const found = await database.read((tx) => findFormat(tx, { kind: database.kind, newest: STEPS.length }))
   if (found === STEPS.length) return
+  if (found === 0) {
+    throw new Fault('STORE_INVALID', 'The database holds no store that this user may see.', {
+      hint: 'Start the keyholder or the server first, then give the user its rights with "traceless database grant-worker".',
+      detail: { format: found, newest: STEPS.length },
+    })
+  }
   throw new Fault('STORE_INVALID', 'The store was made by an earlier version of Traceless.', {
     hint: 'Start the server or the keyholder of this version first: they bring the tables up to date.',
     detail: { format: found, newest: STEPS.length },

@@ -244,11 +244,11 @@ describe('B3: what is missing or misplaced is told before anything starts', () =
     if (!isAtLeast(builds.engine.info.version, '23.0.0')) skip('this engine knows no cgroup of a build')
     // The first build makes the cgroup, of whichever version the machine has.
     resultOf(await build(`RUN : ${cgroupParent}`))
-    const limit = [
-      `/sys/fs/cgroup/memory${cgroupParent}/memory.limit_in_bytes`,
-      `/sys/fs/cgroup${cgroupParent}/memory.max`,
-    ].find((file) => existsSync(file))
-    if (limit === undefined) skip('the cgroups of this engine are not to be seen from here')
+    const limit =
+      [
+        `/sys/fs/cgroup/memory${cgroupParent}/memory.limit_in_bytes`,
+        `/sys/fs/cgroup${cgroupParent}/memory.max`,
+      ].find((file) => existsSync(file)) ?? skip('the cgroups of this engine are not to be seen from here')
     await writeFile(limit, String(32 << 20))
     const fault = faultOf(await build('RUN busybox tail -c 100m /dev/zero'), 'BUILD_FAILED')
     expect(fault.message).toContain('failed with exit status 137')
