@@ -7,7 +7,7 @@ import { once } from 'node:events'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { pack } from 'tar-stream'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { openEngine } from '../../src/docker/docker-engine.js'
 import type { Engine } from '../../src/docker/engine.js'
 import { Fault } from '../../src/errors.js'
@@ -117,7 +117,8 @@ describe('X1 run on an engine', () => {
     try {
       const { State } = await openDocker().getContainer(container).inspect()
       const environment = (): Promise<string> => readFile(`/proc/${String(State.Pid)}/environ`, 'utf8')
-      expect(await environment()).toContain(`TOKEN=${token}\0`)
+      // A process has no environment at the moment at which it becomes the command.
+      await vi.waitFor(async () => expect(await environment()).toContain(`TOKEN=${token}\0`))
       expect(await engineTraces(name, [token])).toEqual([])
       const elsewhere = await searchEverywhere([token], { texts: { us: JSON.stringify(store.records) } })
       expect(elsewhere.filter((hit) => !hit.startsWith(`/proc/${String(State.Pid)}/environ`))).toEqual([])

@@ -165,8 +165,7 @@ const beside = new URL('./scan-worker.js', import.meta.url)
 export const canStart = ({
   program = beside,
   threads = threadsFor(availableParallelism()),
-}: TeamOptions): boolean =>
-  threads > 1 && existsSync(fileURLToPath(program))
+}: TeamOptions): boolean => threads > 1 && existsSync(fileURLToPath(program))
 
 /** Threads for so many processors. */
 export const threadsFor = (processors: number): number =>
