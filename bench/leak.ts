@@ -25,7 +25,6 @@ import {
   type SearcherName,
 } from './leak/searchers.js'
 import { statSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
 import { threadsFor } from '../src/leak/parallel/team.js'
 
 const ROUNDS = 3
@@ -205,7 +204,7 @@ async function scanFigures(rows: Row[]): Promise<readonly Bar[]> {
     atLeast(
       '1 GB, archives opened: times as fast with all cores',
       cores.one / cores.all,
-      threadsFor(availableParallelism()) > 1 ? CORES_RATIO : NO_WORSE,
+      threadsFor() > 1 ? CORES_RATIO : NO_WORSE,
     ),
     atMost('saved image of 300 MB, archives opened: times the bare search', saved.scan / saved.search, 5),
     atMost("an engine's stream, archives closed: times draining", engine.closed / engine.drain, 1.1),

@@ -62,9 +62,15 @@ export function piecesOf(value: Uint8Array): readonly Piece[] {
     .filter(({ length }) => length >= PIECE_BYTES)
     .flatMap((part) => [part, part.toLowerCase()])
   return [...new Set(written)].flatMap((part) =>
-    WORDS.filter(({ length }) => length + part.length >= NEEDLE_BYTES).map((words) => ({
+    wordsBefore(part).map((words) => ({
       bytes: Buffer.from(words + part, 'latin1'),
       skip: words.length,
     })),
   )
+}
+
+/** Words that make a needle with a piece: of words that end in others the shorter ones, which say as much, where they are enough. */
+function wordsBefore(part: string): readonly string[] {
+  const enough = WORDS.filter(({ length }) => length + part.length >= NEEDLE_BYTES)
+  return enough.filter((words) => !enough.some((other) => other !== words && words.endsWith(other)))
 }

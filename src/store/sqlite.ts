@@ -151,7 +151,8 @@ export function sqliteFault(error: unknown): Fault | null {
   return new Fault(kind, words, { hint, cause: error })
 }
 
-async function loadDriver(): Promise<OpenConnection> {
+/** What opens connections: Node's own module where there is one, else the package of the same interface. */
+export async function loadDriver(): Promise<OpenConnection> {
   // Node 20 has getBuiltinModule but no node:sqlite; its types know neither.
   const builtin: unknown = process.getBuiltinModule('node:sqlite')
   const module = (builtin ?? (await import('@photostructure/sqlite'))) as {

@@ -5,13 +5,14 @@
  */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { sdist, wheel } from '../../fixtures/packages/distribution.js'
+import { wheel } from '../../fixtures/packages/distribution.js'
 import { hostileProject, inSubdirectory, plainProject } from '../../fixtures/packages/project.js'
 import { startFixtures, type Fixtures } from '../../fixtures/fixtures.js'
 import { secretName } from '../../src/secret.js'
 import { faultOf, resultOf, startBuilds, type Builds } from '../support/builds.js'
 import { hasImage, runIn } from '../support/engine.js'
 import { temporaryFolder } from '../support/folder.js'
+import { publishPrivately } from '../support/private-sources.js'
 import { printablePassword, randomToken } from '../support/tokens.js'
 
 /** Its Python is managed by the distribution, so that packages go into an environment made for them. */
@@ -38,20 +39,7 @@ describe('B1: an image from a requirement list', () => {
     await using fixtures = await startFixtures()
     const [asUser, asPassword, printable] = [builds.token(), builds.token(), printablePassword()]
     await builds.set({ AS_USER: asUser, AS_PASSWORD: asPassword, INDEX_PASSWORD: printable })
-    fixtures.protect('/git/acme', { username: asUser, password: '' })
-    fixtures.protect('/git/other', { username: 'robot', password: asPassword })
-    fixtures.protect('/index/private', { username: 'reader', password: printable })
-    await fixtures.repository('acme/widget', plainProject({ name: 'widget' }))
-    await fixtures.repository('other/dependency', plainProject({ name: 'dependency' }))
-    await fixtures.repository(
-      'other/gadget',
-      plainProject({
-        name: 'gadget',
-        requires: [`dependency @ git+${fixtures.origin}/git/other/dependency.git`],
-      }),
-    )
-    const built = { name: 'from-source', requires: ['from-wheel'], buildRequires: ['setuptools', 'wheel'] }
-    fixtures.publish('private', wheel({ name: 'from-wheel' }), await sdist(built, plainProject(built)))
+    await publishPrivately(fixtures, { asUser, asPassword, printable })
     const tag = builds.image()
     const outcome = await builds.build({
       requirements: [

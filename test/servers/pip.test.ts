@@ -3,7 +3,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { describe, expect, it } from 'vitest'
-import { sdist, wheel } from '../../fixtures/packages/distribution.js'
+import { wheel } from '../../fixtures/packages/distribution.js'
 import { plainProject } from '../../fixtures/packages/project.js'
 import { startFixtures, type Fixtures } from '../../fixtures/fixtures.js'
 import { runPip, type PipRequest } from '../../src/runner/pip.js'
@@ -12,6 +12,7 @@ import { temporaryFolder, type Folder } from '../support/folder.js'
 import { commandLines } from '../support/processes.js'
 import { formsOf, searchEverywhere } from '../support/search.js'
 import { faultFrom } from '../support/store.js'
+import { publishPrivately } from '../support/private-sources.js'
 import { printablePassword, randomToken } from '../support/tokens.js'
 
 const PYTHON = '/usr/bin/python3'
@@ -88,20 +89,7 @@ describe('R8 pip', () => {
     await using fixtures = await startFixtures()
     await using folder = await temporaryFolder()
     const [asUser, asPassword, printable] = [randomToken(), randomToken(), printablePassword()]
-    fixtures.protect('/git/acme', { username: asUser, password: '' })
-    fixtures.protect('/git/other', { username: 'robot', password: asPassword })
-    fixtures.protect('/index/private', { username: 'reader', password: printable })
-    await fixtures.repository('acme/widget', plainProject({ name: 'widget' }))
-    await fixtures.repository('other/dependency', plainProject({ name: 'dependency' }))
-    await fixtures.repository(
-      'other/gadget',
-      plainProject({
-        name: 'gadget',
-        requires: [`dependency @ git+${fixtures.origin}/git/other/dependency.git`],
-      }),
-    )
-    const built = { name: 'from-source', requires: ['from-wheel'], buildRequires: ['setuptools', 'wheel'] }
-    fixtures.publish('private', wheel({ name: 'from-wheel' }), await sdist(built, plainProject(built)))
+    await publishPrivately(fixtures, { asUser, asPassword, printable })
     await using lists = await temporaryFolder({
       'requirements.txt': [
         `--index-url ${fixtures.origin}/index/open/simple/`,

@@ -11,7 +11,7 @@ import { createIdentityFile } from '../../src/store/identity.js'
 import { migrate, STEPS } from '../../src/store/migrations.js'
 import { openStore, type Store } from '../../src/store/open.js'
 import { postgresFault } from '../../src/store/postgres.js'
-import { openSqlite, sqliteFault, type SqliteConnection } from '../../src/store/sqlite.js'
+import { loadDriver, openSqlite, sqliteFault } from '../../src/store/sqlite.js'
 import { fixture, formatContract } from '../contract/formats.js'
 import { changes, faultFrom, readAll, temporaryFolder } from '../support/store.js'
 import { storeWorker } from '../support/worker.js'
@@ -201,9 +201,8 @@ describe('places', () => {
     await using folder = await temporaryFolder()
     const path = join(folder.path, 'store.db')
     await (await openSqlite(path)).close()
-    const { DatabaseSync } = (process.getBuiltinModule('node:sqlite') ??
-      (await import('@photostructure/sqlite'))) as { DatabaseSync: new (path: string) => SqliteConnection }
-    const other = new DatabaseSync(path)
+    const openConnection = await loadDriver()
+    const other = openConnection(path, { timeout: 0 })
     for (const sql of ['pragma locking_mode = exclusive', 'create table held (x)']) other.exec(sql)
     const state = { closed: false }
     const closing = setTimeout(() => {

@@ -21,7 +21,7 @@ import { share, type FromThread, type SharedNeedles, type Task, type ToThread } 
 export interface TeamOptions {
   /** The thread's program; that beside this module unless given. */
   readonly program?: URL
-  /** One for each processor unless given, at most {@link MOST_THREADS}; none where there are {@link FEW_PROCESSORS}. */
+  /** {@link threadsFor} the processors of the machine unless given. With one the scan is not shared out. */
   readonly threads?: number
   /** Layers of at least this many bytes are searched by threads: {@link LEAST_BYTES} unless given. */
   readonly leastBytes?: number
@@ -77,7 +77,7 @@ export class Team {
   #wake = (): void => undefined
 
   constructor(needles: NeedleSet, budget: Budget, options: TeamOptions) {
-    const { program = beside, threads = threadsFor(availableParallelism()) } = options
+    const { program = beside, threads = threadsFor() } = options
     this.pieceBytes = options.pieceBytes ?? PIECE_BYTES
     this.#needles = share(needles)
     const workerData: Task = { needles: this.#needles, limits: budget.limits, used: budget.used }
@@ -162,11 +162,9 @@ export class Team {
 const beside = new URL('./scan-worker.js', import.meta.url)
 
 /** Whether threads can be started: not where the program runs from its source. */
-export const canStart = ({
-  program = beside,
-  threads = threadsFor(availableParallelism()),
-}: TeamOptions): boolean => threads > 1 && existsSync(fileURLToPath(program))
+export const canStart = ({ program = beside, threads = threadsFor() }: TeamOptions): boolean =>
+  threads > 1 && existsSync(fileURLToPath(program))
 
-/** Threads for so many processors. */
-export const threadsFor = (processors: number): number =>
+/** Threads for so many processors: one for each, at most {@link MOST_THREADS}; one alone up to {@link FEW_PROCESSORS}. */
+export const threadsFor = (processors = availableParallelism()): number =>
   processors <= FEW_PROCESSORS ? 1 : Math.min(processors, MOST_THREADS)

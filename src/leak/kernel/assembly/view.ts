@@ -108,9 +108,7 @@ function plain(from: usize): usize {
     const stops = <u32>i8x16.bitmask(special)
     // Whether a run begins here: not where the block begins with something special.
     if (at != next && (stops & 1) == 0) {
-      store<u32>(row, u32(count))
-      store<u32>(row, u32(at), 4)
-      store<u32>(row, 0, 8)
+      writeRun(row, count, at, 0)
       row += <usize>(RUN_FIELDS * 4)
     }
     v128.store(room + count, block)
@@ -148,24 +146,14 @@ function afterLineStart(from: usize): usize {
       at = afterSequence(at)
       if (at == 0) return 0
     } else if (byte == 0x23) {
-      const after = afterPrefix(at)
-      if (after == 0) return at
-      at = after
+      head = input + at
+      headSize = LOOKAHEAD
+      const prefix = logPrefix()
+      if (prefix == 0) return at
+      at += <usize>prefix
     } else return beginsText(byte, <u32>load<u8>(input + at + 1)) ? at : 0
   }
   return 0
-}
-
-/** Position behind `#7 0.123 `; 0 where it is none. Reads no more than the bytes that tell what kind of line begins. */
-function afterPrefix(from: usize): usize {
-  let at = input + from
-  for (let part = 0; part < 3; part += 1) {
-    const first = at + 1
-    at = first
-    while (at < first + 9 && isDecimal(load<u8>(at))) at += 1
-    if (at == first || load<u8>(at) != (part == 1 ? 0x2e : 0x20)) return 0
-  }
-  return at + 1 - input
 }
 
 /** Position behind a control sequence that is whole; 0 where it is something else. */
@@ -175,12 +163,6 @@ function afterSequence(from: usize): usize {
   at += 1
   while (at < size && load<u8>(input + at) >= 0x20 && load<u8>(input + at) <= 0x3f) at += 1
   return at < size && load<u8>(input + at) >= 0x40 && load<u8>(input + at) <= 0x7e ? at + 1 : 0
-}
-
-// @ts-ignore: decorators are AssemblyScript's.
-@inline
-function isDecimal(byte: u32): bool {
-  return byte - 0x30 < 10
 }
 
 // @ts-ignore: decorators are AssemblyScript's.
@@ -196,11 +178,16 @@ function beginsText(first: u32, second: u32): bool {
   return !isHex(first) || (!isHex(second) && second != 0x78)
 }
 
-function begin(at: usize, isDump: u32): void {
-  const row = runs + <usize>(runCount * RUN_FIELDS * 4)
-  store<u32>(row, u32(kept))
+// @ts-ignore: decorators are AssemblyScript's.
+@inline
+function writeRun(row: usize, keptBefore: usize, at: usize, isDump: u32): void {
+  store<u32>(row, u32(keptBefore))
   store<u32>(row, u32(at), 4)
   store<u32>(row, isDump, 8)
+}
+
+function begin(at: usize, isDump: u32): void {
+  writeRun(runs + <usize>(runCount * RUN_FIELDS * 4), kept, at, isDump)
   runCount += 1
 }
 
