@@ -5,14 +5,16 @@
  * @packageDocumentation
  */
 
-import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
+import { fileChunks } from '../bytes/file-chunks.js'
 import { claimsOfFile, claimsOfFolder, type LayerClaims } from '../docker/archive-outline.js'
 import { archiveParts } from '../docker/archive-parts.js'
 import { contextTar } from '../docker/context.js'
 import type { Engine, ImageParts } from '../docker/engine.js'
 import { Fault } from '../errors.js'
 import { unpackWhole, wholeKindOf } from '../leak/archive/whole.js'
+import { once } from '../leak/archive/inside.js'
+import { Matcher } from '../leak/match.js'
 import type { NeedleSet } from '../leak/needles.js'
 import { knownArchive } from './known-archive.js'
 import { engineParts, type KeptVerdicts, type KnownLayers } from './known-layers.js'
@@ -43,9 +45,6 @@ export interface ScanRequest {
   /** Told of the bytes read so far, and of how many there are where that is known. */
   readonly onProgress?: (bytes: number, of?: number) => void
 }
-
-/** Size of the pieces in which a file is read, in bytes: small ones cost several times as much. */
-const READ_BYTES = 1 << 20
 
 /**
  * Scans an image.
@@ -107,9 +106,11 @@ async function open(subject: ScanSubject, request: OpenRequest): Promise<Opened>
         const claims = (): Promise<LayerClaims> => claimsOfFolder(path)
         return await openArchive({ name: path, bytes: contextTar({ root: path })(), claims }, request)
       }
-      const file = createReadStream(path, { highWaterMark: READ_BYTES, signal })
       const claims = (): Promise<LayerClaims> => claimsOfFile(path)
-      return await openArchive({ name: path, bytes: file, of: stats.size, claims }, request)
+      return await openArchive(
+        { name: path, bytes: fileChunks(path, signal), of: stats.size, claims },
+        request,
+      )
     }
     case 'stream':
       return await openArchive({ ...subject, claims: () => Promise.resolve(new Map()) }, request)
@@ -127,21 +128,28 @@ interface Archive {
 
 async function openArchive({ name, bytes, of, claims }: Archive, request: OpenRequest): Promise<Opened> {
   const { needles, onProgress } = request
-  const parts = unpackedParts(told(bytes, (count) => onProgress?.(count, of)))
+  const parts = unpackedParts(
+    told(bytes, (count) => onProgress?.(count, of)),
+    needles,
+  )
   const opened = { image: name, expected: new Map(), isCounted: true }
   const kept = keptVerdicts(request)
   if (kept === undefined) return { ...opened, parts }
   return { ...opened, ...knownArchive(parts, { kept, needles, claims: await claims() }) }
 }
 
-/** The parts of an archive that may be packed as a whole. */
-function unpackedParts(bytes: AsyncIterable<Uint8Array>): ImageParts {
+/** Id of the part that holds what stands in the packed bytes themselves: names and comments in their headers, frames to be skipped. */
+const PACKED_BYTES = 'bytes of the packed archive'
+
+/** The parts of an archive that may be packed as a whole, and what was found in its packed bytes. */
+function unpackedParts(bytes: AsyncIterable<Uint8Array>, needles: NeedleSet): ImageParts {
   let inXz = false
+  const found = new Set<number>()
   const parts = archiveParts(bytes, {
     unpacker(head) {
       const kind = wholeKindOf(head)
       inXz = kind === 'xz'
-      return kind && ((packed, unread) => unpackWhole(kind, packed, unread))
+      return kind && ((packed, unread) => unpackWhole(kind, searched(packed, needles, found), unread))
     },
   })
   return {
@@ -150,9 +158,36 @@ function unpackedParts(bytes: AsyncIterable<Uint8Array>): ImageParts {
     },
     async *[Symbol.asyncIterator]() {
       for await (const part of parts) yield { ...part, inXz }
+      if (found.size === 0) return
+      const values = Buffer.concat(
+        [...found].flatMap((needle) => [needles.needles[needle]?.bytes ?? LINE_END, LINE_END]),
+      )
+      // As a text that has a way to it, and as it stands, because not every value is a text.
+      const text = Buffer.concat([
+        Buffer.from(JSON.stringify({ [PACKED_BYTES]: values.toString() })),
+        LINE_END,
+        values,
+      ])
+      yield { id: PACKED_BYTES, kind: 'document', sizeBytes: text.length, bytes: once(text) }
     },
     layouts: () => parts.layouts(),
   }
+}
+
+const LINE_END = Uint8Array.of(0x0a)
+
+/** The same bytes, adding to `found` the needles that stand in them. */
+async function* searched(
+  source: AsyncIterable<Uint8Array>,
+  needles: NeedleSet,
+  found: Set<number>,
+): AsyncGenerator<Uint8Array> {
+  const matcher = new Matcher(needles)
+  for await (const chunk of source) {
+    for (const { needle } of matcher.push(chunk)) found.add(needle)
+    yield chunk
+  }
+  for (const { needle } of matcher.end()) found.add(needle)
 }
 
 /** Where nothing is searched for, nothing is proven either. */

@@ -10,8 +10,8 @@
  * @packageDocumentation
  */
 
-import { Readable } from 'node:stream'
-import { extract, type Header } from 'tar-stream'
+import { ByteReader } from '../bytes/byte-reader.js'
+import { TarWalk, type TarEntry } from '../bytes/tar-walk.js'
 import {
   HEADER_BYTES,
   isDocument,
@@ -31,8 +31,8 @@ export const PLAIN_TAR = 'tar'
 /** How the ids of the parts begin that hold an archive's own headers. */
 export const HEADERS = 'headers of the archive'
 
-/** Text of headers in one such part: an archive may have any number of members. */
-const HEADERS_LENGTH = 1 << 20
+/** Such a part is given once it has so many bytes: an archive may have any number of members. */
+const HEADERS_BYTES = 1 << 20
 
 /**
  * Unpacks an archive that is packed as a whole. What cannot be unpacked ends the content, and is told to `unread` as a
@@ -54,7 +54,7 @@ export interface ArchiveOptions {
 /**
  * Takes an archive apart. The stream is read once, forwards, and part by part.
  *
- * @param source - the archive.
+ * @param source - the archive, in chunks that are valid until the next one is asked for.
  */
 export function archiveParts(
   source: AsyncIterable<Uint8Array>,
@@ -76,157 +76,148 @@ async function* unpackedParts(
   members: Members,
   unpacker: ArchiveOptions['unpacker'],
 ): AsyncGenerator<ImagePart> {
-  const input = new Input(source)
-  const { head, all } = await peek(input.bytes(), HEADER_BYTES)
-  const unpack = unpacker?.(head)
-  const bytes = unpack === undefined ? all : unpack(all, (why) => members.unread.add(why))
-  yield* partsOf(bytes, { members, input })
+  const reader = new ByteReader(source)
+  try {
+    await reader.fill(HEADER_BYTES)
+    const unpack = unpacker?.(reader.peek().subarray(0, HEADER_BYTES))
+    const bytes = reader.take(Infinity)
+    yield* partsOf(unpack === undefined ? bytes : unpack(bytes, (why) => members.unread.add(why)), members)
+  } finally {
+    await reader.close()
+  }
 }
 
-async function* partsOf(
-  bytes: AsyncIterable<Uint8Array>,
-  { members, input }: { readonly members: Members; readonly input: Input },
-): AsyncGenerator<ImagePart> {
-  const { head, all } = await peek(bytes, HEAD_BYTES)
-  if (!isImageArchive(head)) {
+async function* partsOf(bytes: AsyncIterable<Uint8Array>, members: Members): AsyncGenerator<ImagePart> {
+  const reader = new ArchiveReader(bytes)
+  await reader.fill(HEAD_BYTES)
+  if (isImageArchive(reader.peek().subarray(0, HEAD_BYTES))) yield* memberParts(reader, members)
+  else {
     members.plain = true
-    yield { id: PLAIN_TAR, kind: 'layer', sizeBytes: undefined, bytes: all }
-    return
+    reader.isInMember = true
+    yield { id: PLAIN_TAR, kind: 'layer', sizeBytes: undefined, bytes: reader.take(Infinity) }
   }
-  const archive = extract()
-  feed(all, archive)
-  const headers = new Headers()
-  try {
-    for await (const entry of archive) {
-      yield* headers.add(entry.header)
-      yield* partOf(entry, members, input)
-    }
-  } catch (error) {
-    if (input.failed) throw error
-    members.unread.add(DAMAGED)
-  }
-  yield* headers.end()
 }
 
 const DAMAGED = 'The archive is damaged or ends too early.'
+const GOES_ON = 'Something follows the end of the archive.'
 
-/** The headers of an archive as documents, because names, links and records are in no member's bytes. */
-class Headers {
-  #texts: string[] = []
-  #length = 0
+async function* memberParts(reader: ArchiveReader, members: Members): AsyncGenerator<ImagePart> {
+  const walk = new TarWalk(reader, { content: () => true, name: () => false })
+  // Moved on to the end of each entry: so the walk stops at every one.
+  walk.watch = 0
+  for (let isOver = false; !isOver;) {
+    const stop = walk.next()
+    switch (stop.kind) {
+      case 'bytes': {
+        if (await reader.fill(stop.count)) break
+        const isShort = reader.position + reader.buffered < walk.watch
+        const flaw = isShort ? 'truncated' : walk.finish()
+        if (flaw !== undefined) members.unread.add(flaw === 'trailing-data' ? GOES_ON : DAMAGED)
+        isOver = true
+        break
+      }
+      case 'damaged':
+        members.unread.add(stop.why === 'trailing-data' ? GOES_ON : DAMAGED)
+        isOver = true
+        break
+      case 'split':
+        break
+      case 'content':
+        yield* memberPart(stop.entry, reader, members)
+        break
+      case 'watched':
+        if (stop.entry.size === 0) yield* emptyMember(stop.entry, reader, members)
+        walk.watch = stop.entry.end
+    }
+    yield* reader.headers(isOver ? 0 : HEADERS_BYTES)
+  }
+}
+
+/** Type flags of members without content that are no files: links, devices, folders, pipes. */
+const LINK = 0x31
+const SYMLINK = 0x32
+const PIPE = 0x36
+
+async function* emptyMember(
+  entry: TarEntry,
+  reader: ArchiveReader,
+  members: Members,
+): AsyncGenerator<ImagePart> {
+  const { type } = entry
+  const name = reader.nameOf(entry)
+  if (type === LINK || type === SYMLINK)
+    members.link(memberPath(name), { path: Buffer.from(entry.link).toString(), isHard: type === LINK })
+  else if ((type < LINK || type > PIPE) && !name.endsWith('/'))
+    yield* filePart(name, { size: 0, reader, members })
+}
+
+const memberPart = (entry: TarEntry, reader: ArchiveReader, members: Members): AsyncGenerator<ImagePart> =>
+  filePart(reader.nameOf(entry), { size: entry.size, reader, members })
+
+async function* filePart(
+  fullName: string,
+  {
+    size,
+    reader,
+    members,
+  }: { readonly size: number; readonly reader: ArchiveReader; readonly members: Members },
+): AsyncGenerator<ImagePart> {
+  const name = memberPath(fullName)
+  const kind = isDocument(name, reader.peek().subarray(0, Math.min(size, HEADER_BYTES)))
+    ? 'document'
+    : 'layer'
+  const content = reader.take(size)
+  const bytes = kind === 'document' && size <= KEPT_DOCUMENT_BYTES ? members.keep(name, content) : content
+  members.saw(name, kind)
+  const end = reader.position + size
+  reader.isInMember = true
+  yield { id: name, kind, sizeBytes: size, bytes }
+  await reader.discard(end - reader.position)
+  reader.isInMember = false
+}
+
+/** Reads an archive, and keeps what of it is in no member: headers with names, targets of links, owners and records. */
+class ArchiveReader extends ByteReader {
+  isInMember = false
+  /** Names with the texts of their headers, as they are meant. */
+  #rows: string[] = []
+  /** The same as it stands in the archive, and where in it the header of the next member begins. */
+  #kept: Uint8Array[] = []
+  #next = 0
+  #bytes = 0
   #parts = 0
 
-  /** The documents that are full now. */
-  add({ name, linkname, uname, gname, pax }: Header): readonly ImagePart[] {
-    const text = JSON.stringify({ name, linkname, uname, gname, pax })
-    this.#texts.push(text)
-    this.#length += text.length
-    return this.#length > HEADERS_LENGTH ? this.end() : []
+  override skip(count: number): void {
+    if (!this.isInMember) {
+      this.#kept.push(Uint8Array.from(this.peek().subarray(0, count)))
+      this.#bytes += count
+    }
+    super.skip(count)
   }
 
-  end(): readonly ImagePart[] {
-    if (this.#texts.length === 0) return []
-    const bytes = Buffer.from(`[${this.#texts.join(',\n')}]`)
-    this.#texts = []
-    this.#length = 0
+  /** The name of the member whose header was read. */
+  nameOf({ path }: TarEntry): string {
+    const name = Buffer.from(path).toString()
+    const texts = Buffer.concat(this.#kept.slice(this.#next)).toString().replace(/\0+/g, '\n')
+    this.#rows.push(`${JSON.stringify(name)}: ${JSON.stringify(texts)}`)
+    this.#next = this.#kept.length
+    return name
+  }
+
+  /** What was kept as a document, once it is more than so many bytes. */
+  headers(bytes: number): readonly ImagePart[] {
+    if (this.#bytes <= bytes) return []
+    const text = Buffer.concat([Buffer.from(`{${this.#rows.join(',\n')}}\n`), ...this.#kept])
+    this.#rows = []
+    this.#kept = []
+    this.#next = 0
+    this.#bytes = 0
     this.#parts += 1
     const id = this.#parts === 1 ? HEADERS : `${HEADERS} ${String(this.#parts)}`
-    return [{ id, kind: 'document', sizeBytes: bytes.length, bytes: Readable.from([bytes]) }]
+    return [{ id, kind: 'document', sizeBytes: text.length, bytes: once(text) }]
   }
 }
 
-interface Destroyable {
-  destroy(error: Error): unknown
-}
-
-/** Pipes bytes into a stream and ends it with the error of their source, if there is one. */
-function feed(bytes: AsyncIterable<Uint8Array>, into: NodeJS.WritableStream & Destroyable): void {
-  Readable.from(bytes, { objectMode: false })
-    .on('error', (error) => into.destroy(error))
-    .pipe(into)
-}
-
-/** Tells an archive that is damaged, which is an answer, from a source that broke off, which is none. */
-class Input {
-  failed = false
-  readonly #source: AsyncIterable<Uint8Array>
-
-  constructor(source: AsyncIterable<Uint8Array>) {
-    this.#source = source
-  }
-
-  async *bytes(): AsyncGenerator<Uint8Array> {
-    try {
-      yield* this.#source
-    } catch (error) {
-      this.failed = true
-      throw error
-    }
-  }
-
-  /** The same bytes, ending where the archive is damaged. */
-  async *undamaged(bytes: AsyncIterable<Uint8Array>, members: Members): AsyncGenerator<Uint8Array> {
-    try {
-      yield* bytes
-    } catch (error) {
-      if (this.failed) throw error
-      members.unread.add(DAMAGED)
-    }
-  }
-}
-
-/** A member of a tar while it streams by. */
-interface Entry extends AsyncIterable<unknown> {
-  readonly header: Header
-  resume(): unknown
-}
-
-async function* partOf(entry: Entry, members: Members, input: Input): AsyncGenerator<ImagePart> {
-  const { type, linkname, size } = entry.header
-  const name = memberPath(entry.header.name)
-  if (type === 'symlink' || type === 'link') members.link(name, { path: linkname, isHard: type === 'link' })
-  if (type !== 'file' && type !== 'contiguous-file') {
-    entry.resume()
-    return
-  }
-  const content = input.undamaged(entry as AsyncIterable<Uint8Array>, members)
-  const { head, all } = await peek(content, HEADER_BYTES)
-  const kind = isDocument(name, head) ? 'document' : 'layer'
-  const bytes = kind === 'document' && size <= KEPT_DOCUMENT_BYTES ? members.keep(name, all) : all
-  members.saw(name, kind)
-  yield { id: name, kind, sizeBytes: size, bytes }
-  entry.resume()
-}
-
-/** Reads at least `count` bytes, if there are as many, and gives them back in front of the rest. */
-async function peek(
-  source: AsyncIterable<Uint8Array>,
-  count: number,
-): Promise<{ readonly head: Uint8Array; readonly all: AsyncIterable<Uint8Array> }> {
-  const iterator = source[Symbol.asyncIterator]()
-  const chunks: Uint8Array[] = []
-  let length = 0
-  let ended = false
-  while (length < count) {
-    const next: IteratorResult<Uint8Array, unknown> = await iterator.next()
-    if (next.done === true) {
-      ended = true
-      break
-    }
-    chunks.push(next.value)
-    length += next.value.length
-  }
-  async function* all(): AsyncGenerator<Uint8Array> {
-    try {
-      yield* chunks
-      while (!ended) {
-        const next: IteratorResult<Uint8Array, unknown> = await iterator.next()
-        if (next.done === true) ended = true
-        else yield next.value
-      }
-    } finally {
-      if (!ended) await iterator.return?.()
-    }
-  }
-  return { head: Buffer.concat(chunks), all: all() }
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes
 }

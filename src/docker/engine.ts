@@ -185,6 +185,7 @@ export interface ImagePart {
   /** `layer`: a tar, possibly compressed. `document`: configuration, manifests and other small blobs. */
   readonly kind: 'layer' | 'document'
   readonly sizeBytes: number | undefined
+  /** Chunks of any size. Each is valid until the next one is asked for. */
   readonly bytes: AsyncIterable<Uint8Array>
   /** Whether the bytes come out of an archive that is packed with xz as a whole. */
   readonly inXz?: boolean

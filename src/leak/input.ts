@@ -6,13 +6,14 @@
  */
 
 import { Fault } from '../errors.js'
-import { ByteReader } from './byte-reader.js'
+import { ByteReader } from '../bytes/byte-reader.js'
 import type { FormName } from './forms.js'
+import { Lead } from './lead.js'
 import { Matcher } from './match.js'
 import type { NeedleSet } from './needles.js'
 import { leadBytes, Pass } from './pass.js'
 import { placeText } from './place-text.js'
-import { TarWalk } from './tar-walk.js'
+import { TarWalk } from '../bytes/tar-walk.js'
 
 /** One occurrence in a text. */
 export interface TextFinding {
@@ -45,7 +46,7 @@ export async function* watchInput(
   context: AsyncIterable<Uint8Array>,
   needles: NeedleSet,
 ): AsyncGenerator<Uint8Array> {
-  const pass = new Pass(new Matcher(needles), leadBytes(needles))
+  const pass = new Pass({ matcher: new Matcher(needles), lead: new Lead(leadBytes(needles)) })
   const ready: Uint8Array[] = []
   const reader = new ByteReader(collecting(pass.ahead(context), ready))
   const walk = new TarWalk(reader, { content: () => false, name: () => false })
@@ -78,7 +79,7 @@ async function* collecting(
   into: Uint8Array[],
 ): AsyncGenerator<Uint8Array> {
   for await (const chunk of source) {
-    into.push(chunk)
+    into.push(Uint8Array.from(chunk))
     yield chunk
   }
 }

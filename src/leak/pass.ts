@@ -6,6 +6,7 @@
  * @packageDocumentation
  */
 
+import type { Lead } from './lead.js'
 import type { Hit, Matcher } from './match.js'
 import type { NeedleSet } from './needles.js'
 
@@ -16,10 +17,16 @@ import type { NeedleSet } from './needles.js'
 export const leadBytes = ({ needles }: NeedleSet): number =>
   needles.reduce((most, { bytes }) => Math.max(most, bytes.length), 0) + 64 * 1024
 
+/** What a pass works with, for one stream at a time. */
+export interface Searcher {
+  readonly matcher: Matcher
+  readonly lead: Lead
+}
+
 /** The search of one stream. */
 export class Pass {
   readonly #matcher: Matcher
-  readonly #leadBytes: number
+  readonly #lead: Lead
   /** Waiting occurrences, the lowest start last. */
   #waiting: Hit[] = []
   /** Bytes searched so far. */
@@ -28,9 +35,9 @@ export class Pass {
   #ceiling = Infinity
 
   /** @param floor - occurrences that start before it are another pass's. */
-  constructor(matcher: Matcher, leadBytes: number, floor = 0) {
+  constructor({ matcher, lead }: Searcher, floor = 0) {
     this.#matcher = matcher
-    this.#leadBytes = leadBytes
+    this.#lead = lead
     this.#floor = floor
   }
 
@@ -40,9 +47,10 @@ export class Pass {
   }
 
   /**
-   * Searches a stream and passes its chunks on, held back so that the search is ahead. The whole stream is searched when
-   * the last chunk comes out.
+   * Searches a stream and passes its bytes on, held back so that the search is ahead. The whole stream is searched when
+   * the last ones come out.
    *
+   * @param source - chunks that are valid until the next one is asked for; the same holds of what comes out.
    * @param beyond - where the stream goes on after `source`: an occurrence that starts in `source` may end in its `rest`,
    * and what starts there is another pass's. `isWhole` tells then whether the stream ends there. Without it nothing follows.
    */
@@ -50,28 +58,16 @@ export class Pass {
     source: AsyncIterable<Uint8Array>,
     beyond?: { readonly rest: AsyncIterable<Uint8Array>; readonly isWhole: () => boolean },
   ): AsyncGenerator<Uint8Array> {
-    const held: Uint8Array[] = []
-    let heldBytes = 0
     for await (const chunk of source) {
       this.push(chunk)
-      held.push(chunk)
-      heldBytes += chunk.length
-      for (
-        let first = held[0];
-        first !== undefined && heldBytes - first.length >= this.#leadBytes;
-        first = held[0]
-      ) {
-        heldBytes -= first.length
-        held.shift()
-        yield first
-      }
+      yield* this.#lead.through(chunk)
     }
     if (beyond !== undefined) {
       this.#ceiling = this.bytes
       for await (const chunk of beyond.rest) this.push(chunk)
     }
     if (beyond?.isWhole() !== false) this.end()
-    yield* held
+    yield* this.#lead.rest()
   }
 
   /** Searches the next bytes. */

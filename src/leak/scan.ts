@@ -12,7 +12,7 @@ import { Budget, DEFAULT_LIMITS, type ArchiveLimits } from './archive/limits.js'
 import { recognise } from './archive/open.js'
 import { unpack } from './archive/unpack.js'
 import { Unreadable } from './archive/unreadable.js'
-import { ByteReader } from './byte-reader.js'
+import { ByteReader } from '../bytes/byte-reader.js'
 import { decodedTexts } from './document.js'
 import { Ledger, type PartRead, type ScanResult } from './findings.js'
 import type { NeedleSet } from './needles.js'
@@ -20,7 +20,7 @@ import { cutTar, restBytes } from './parallel/cut.js'
 import type { Team, TeamOptions } from './parallel/team.js'
 import { Threads } from './parallel/threads.js'
 import { Search } from './search.js'
-import { HEAD_BYTES } from './tar-walk.js'
+import { HEAD_BYTES } from '../bytes/tar-walk.js'
 
 /** One piece of an image: the shape of `ImagePart` in docker/engine.ts. */
 export interface ScanPart {
@@ -28,7 +28,7 @@ export interface ScanPart {
   /** `layer`: a tar, possibly packed with gzip or zstd. `document`: configuration, manifests and other small blobs. */
   readonly kind: 'layer' | 'document'
   readonly sizeBytes: number | undefined
-  /** Chunks of any size. Some are kept for a while: one must not be written to after it was handed over. */
+  /** Chunks of any size. Each is valid until the next one is asked for. */
   readonly bytes: AsyncIterable<Uint8Array>
   /** Whether they come out of xz, of which only one can be open at a time: see {@link At.inXz}. */
   readonly inXz?: boolean
@@ -139,7 +139,9 @@ async function scanDocument(search: Search, { id, bytes, inXz = false }: ScanPar
   const spot: Spot = { part: id, steps: [] }
   const kept: Uint8Array[] = []
   return search.passing(spot, 'document', async (pass) => {
-    for await (const chunk of pass.ahead(bytes)) if (pass.bytes <= MAX_DOCUMENT_BYTES) kept.push(chunk)
+    for await (const chunk of pass.ahead(bytes)) {
+      if (pass.bytes <= MAX_DOCUMENT_BYTES) kept.push(Uint8Array.from(chunk))
+    }
     const document = Buffer.concat(kept)
     const kind = recognise(document.subarray(0, HEAD_BYTES))
     if (kind !== undefined) await search.packed(kind, held(document), { spot, depth: 0, inXz })

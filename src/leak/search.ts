@@ -11,14 +11,15 @@ import { isBrotliName, kindOf } from './archive/kinds.js'
 import type { Budget } from './archive/limits.js'
 import { open, recognise, type Recognised } from './archive/open.js'
 import { Unreadable } from './archive/unreadable.js'
-import { ByteReader } from './byte-reader.js'
+import { ByteReader } from '../bytes/byte-reader.js'
 import type { Finding, Ledger, Place, UnreadReason } from './findings.js'
+import { Lead } from './lead.js'
 import { Matcher, type Hit } from './match.js'
 import type { Needle, NeedleSet } from './needles.js'
-import { leadBytes, Pass } from './pass.js'
+import { leadBytes, Pass, type Searcher } from './pass.js'
 import { placeText } from './place-text.js'
-import { FIELD } from './tar-header.js'
-import { HEAD_BYTES, TarWalk, whereIn, type TarEntry, type TarWants } from './tar-walk.js'
+import { FIELD } from '../bytes/tar-header.js'
+import { HEAD_BYTES, TarWalk, whereIn, type TarEntry, type TarWants } from '../bytes/tar-walk.js'
 
 /** A stretch of a searched stream: an archive begins in it at `base`. */
 interface Stretch {
@@ -70,7 +71,7 @@ export class Search implements Inside {
   readonly #signal: AbortSignal | undefined
   readonly #leadBytes: number
   readonly #hasSlash: boolean
-  readonly #idle: Matcher[] = []
+  readonly #idle: Searcher[] = []
   readonly #shown = new WeakMap<Spot, Place>()
 
   constructor(needles: NeedleSet, { budget, ledger, masked, signal }: SearchContext) {
@@ -137,8 +138,8 @@ export class Search implements Inside {
 
   /** Searches a piece of a tar. What is wrong with the whole of it, and how long it is, is told by who cut it up. */
   async piece({ origin, lead, bytes, rest, isWhole }: TarPiece, at: At): Promise<void> {
-    const matcher = this.#idle.pop() ?? new Matcher(this.needles)
-    const pass = new Pass(matcher, this.#leadBytes, lead.length)
+    const searcher = this.#searcher()
+    const pass = new Pass(searcher, lead.length)
     pass.push(lead)
     const reader = new ByteReader(pass.ahead(bytes, { rest, isWhole }))
     await this.walk(reader, { pass, base: lead.length, origin }, at)
@@ -146,8 +147,7 @@ export class Search implements Inside {
     for (const hit of pass.before(Infinity)) {
       this.found(hit, at.spot, 'header', hit.start - lead.length + origin)
     }
-    matcher.reset()
-    this.#idle.push(matcher)
+    this.#return(searcher)
   }
 
   /** Has others search a tar by {@link Search.piece}, and reports what is wrong with the whole of it. Gives the number of its entries. */
@@ -166,13 +166,12 @@ export class Search implements Inside {
 
   /** Lends a pass for one stream, and reports what is left waiting in it. */
   async passing<T>(spot: Spot, where: Finding['where'], run: (pass: Pass) => Promise<T>): Promise<T> {
-    const matcher = this.#idle.pop() ?? new Matcher(this.needles)
-    const pass = new Pass(matcher, this.#leadBytes)
+    const searcher = this.#searcher()
+    const pass = new Pass(searcher)
     const result = await run(pass)
     for (const hit of pass.before(Infinity)) this.found(hit, spot, where, hit.start)
     this.bytes += pass.bytes
-    matcher.reset()
-    this.#idle.push(matcher)
+    this.#return(searcher)
     return result
   }
 
@@ -299,6 +298,16 @@ export class Search implements Inside {
       for (const _ of pass.before(Infinity));
       return Promise.resolve()
     })
+  }
+
+  #searcher(): Searcher {
+    return this.#idle.pop() ?? { matcher: new Matcher(this.needles), lead: new Lead(this.#leadBytes) }
+  }
+
+  #return(searcher: Searcher): void {
+    searcher.matcher.reset()
+    searcher.lead.reset()
+    this.#idle.push(searcher)
   }
 
   async *#counted(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {

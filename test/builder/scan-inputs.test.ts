@@ -4,10 +4,12 @@ import { writeFile } from 'node:fs/promises'
 import { describe, expect, it, vi } from 'vitest'
 import type { Report } from '../../src/builder/report.js'
 import { scanImage, type ScanSubject } from '../../src/builder/scan-image.js'
+import { CHUNK_BYTES } from '../../src/bytes/file-chunks.js'
 import { needlesFor } from '../../src/leak/needles.js'
 import { tarOf } from '../leak/support/tar.js'
 import { temporaryFolder } from '../support/folder.js'
 import { openFiles } from '../support/open-files.js'
+import { inPieces } from '../support/pieces.js'
 import {
   imageArchive,
   imageMembers,
@@ -38,24 +40,24 @@ async function scanBytes(bytes: Uint8Array): Promise<readonly Report[]> {
   await using folder = await temporaryFolder()
   const path = folder.file('archive')
   await writeFile(path, bytes)
-  async function* input(): AsyncGenerator<Uint8Array> {
-    await Promise.resolve()
-    for (let at = 0; at < bytes.length; at += 1000) yield Uint8Array.from(bytes.subarray(at, at + 1000))
-  }
   const reports = [
     await scan({ kind: 'path', path }),
-    await scan({ kind: 'stream', name: 'standard input', bytes: input() }),
+    await scan({ kind: 'stream', name: 'standard input', bytes: inPieces(bytes, 1000) }),
   ]
   await vi.waitFor(() => expect(openFiles()).not.toContain(path))
   return reports
 }
+
+/** Findings but those in packed bytes: packers leave what does not repeat itself as it is. */
+const content = ({ findings }: Report): Report['findings'] =>
+  findings.filter(({ path }) => path !== 'bytes of the packed archive')
 
 /** What a report has to say of the image above. */
 function expectWhole(report: Report): void {
   expect(report.unread).toEqual([])
   expect(report.verdict).toBe('leak')
   expect(report.layers.map(({ state }) => state)).toEqual(['clean', 'leak'])
-  const raw = report.findings.filter(({ form }) => form === 'raw')
+  const raw = content(report).filter(({ form }) => form === 'raw')
   expect(raw.filter(({ where }) => where === 'content')).toMatchObject([{ layer: 2, path: 'etc/two' }])
   // In a document the text is found as it is meant, which tells that the archive was understood.
   expect(raw.filter(({ where }) => where === 'document')).toMatchObject([{ path: 'config/Labels/quoted' }])
@@ -85,6 +87,18 @@ describe('L6: an archive of an image', () => {
     }
   })
 
+  it('of several times the size in which a file is read', async () => {
+    const large = Buffer.concat(Array.from({ length: 500 }, () => noise))
+    const layers = [
+      tarOf({ name: 'etc/one', content: large }),
+      tarOf({ name: 'etc/one', content: large }, { name: 'etc/two', content: `${TOKEN}\n` }),
+    ]
+    expect(large.length).toBeGreaterThan(2 * CHUNK_BYTES)
+    for (const layout of LAYOUTS)
+      for (const report of await scanBytes(imageArchive(layout, { layers, labels: LABELS })))
+        expectWhole(report)
+  })
+
   it('in a folder', async () => {
     for (const packing of ['plain', 'gz', 'zst'] as const) {
       await using folder = await temporaryFolder()
@@ -111,8 +125,39 @@ describe('L6: a plain tar', () => {
   it.for(WHOLE)('packed as %s', async (packing) => {
     for (const report of await scanBytes(packed(LAYERS[1] ?? noise, packing))) {
       expect(report.unread).toEqual([])
-      expect(report.findings).toMatchObject([{ path: 'etc/two', where: 'content', layer: null }])
+      expect(content(report)).toMatchObject([{ path: 'etc/two', where: 'content', layer: null }])
     }
+  })
+})
+
+describe('L1: the packed bytes of an archive', () => {
+  /** A comment, as RFC 1952 has it (FCOMMENT), and a frame to be skipped, as RFC 8878 has it (3.1.2). */
+  const SAYING: Readonly<Partial<Record<Packing, (bytes: Buffer, text: string) => Buffer>>> = {
+    gz: (bytes, text) => {
+      const head = Buffer.from(bytes.subarray(0, 10))
+      head[3] = 0x10
+      return Buffer.concat([head, Buffer.from(`${text}\0`), bytes.subarray(10)])
+    },
+    zst: (bytes, text) => {
+      const head = Buffer.alloc(8)
+      head.writeUInt32LE(0x184d2a50)
+      head.writeUInt32LE(text.length, 4)
+      return Buffer.concat([bytes, head, Buffer.from(text)])
+    },
+  }
+  const clean = imageArchive('docker', { layers: [tarOf({ name: 'etc/one', content: noise })] })
+
+  it.for(['gz', 'zst'] as const)('are searched as they are: %s', async (packing) => {
+    const saying = (text: string): Promise<readonly Report[]> =>
+      scanBytes(SAYING[packing]?.(packed(clean, packing), text) ?? clean)
+    for (const report of await saying('nothing'))
+      expect(report).toMatchObject({ verdict: 'clean', findings: [] })
+    for (const text of [TOKEN, Buffer.from(TOKEN).toString('base64')])
+      for (const report of await saying(`a comment: ${text}`))
+        expect(report).toMatchObject({
+          verdict: 'leak',
+          findings: [{ secret: 'TOKEN', layer: null, path: 'bytes of the packed archive' }],
+        })
   })
 })
 

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { Fault } from '../../src/errors.js'
 import { findInText, watchInput } from '../../src/leak/input.js'
 import { needlesFor } from '../../src/leak/needles.js'
-import { inPieces, VALUE } from './support/scan.js'
+import { VALUE } from './support/scan.js'
+import { inPieces } from '../support/pieces.js'
 import { paxRecords, tarOf, type TarSpec } from './support/tar.js'
 
 const needles = needlesFor([{ name: 'TOKEN', value: Buffer.from(VALUE) }])

@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest'
+import { Lead } from '../../src/leak/lead.js'
 import { Matcher } from '../../src/leak/match.js'
 import { needlesFor } from '../../src/leak/needles.js'
 import { leadBytes, Pass } from '../../src/leak/pass.js'
-import { inPieces, VALUE } from './support/scan.js'
+import { VALUE } from './support/scan.js'
+import { inPieces } from '../support/pieces.js'
 
 const needles = needlesFor([{ name: 'TOKEN', value: Buffer.from(VALUE) }])
-const newPass = (lead = 0): Pass => new Pass(new Matcher(needles), lead)
+const newPass = (lead = 0): Pass => new Pass({ matcher: new Matcher(needles), lead: new Lead(lead) })
 
 describe('Pass', () => {
   it('hands over what starts before an offset, the lowest first, once', () => {

@@ -6,7 +6,7 @@
  * @packageDocumentation
  */
 
-import { ByteReader } from '../byte-reader.js'
+import { ByteReader } from '../../bytes/byte-reader.js'
 import { within, type At, type Inside, type Packed } from './inside.js'
 import { Unreadable } from './unreadable.js'
 

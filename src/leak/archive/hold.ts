@@ -42,7 +42,7 @@ export async function hold(
         file = await openNameless()
         for (const earlier of chunks.splice(0)) await file.writeFile(earlier)
       }
-      if (file === undefined) chunks.push(chunk)
+      if (file === undefined) chunks.push(Uint8Array.from(chunk))
       else await file.writeFile(chunk)
     }
   } catch (error) {

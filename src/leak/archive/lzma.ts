@@ -9,7 +9,7 @@
  * @packageDocumentation
  */
 
-import { ByteReader } from '../byte-reader.js'
+import { ByteReader } from '../../bytes/byte-reader.js'
 import { requirePadding } from './padding.js'
 import { Unreadable } from './unreadable.js'
 

@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 
-import { isZero } from '../tar-header.js'
+import { isZero } from '../../bytes/tar-header.js'
 import { Unreadable } from './unreadable.js'
 
 /** @throws {@link Unreadable} `trailing-data` for anything but zeros. */

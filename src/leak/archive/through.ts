@@ -31,8 +31,9 @@ export async function* through(
   onEnd?: (used: number) => void,
 ): AsyncGenerator<Uint8Array> {
   let written = 0
-  let last: Uint8Array = new Uint8Array(0)
   let over = false
+  /** What the engine left of the last chunk that it was given, because its stream had ended. */
+  let left: Uint8Array = new Uint8Array(0)
   let release = (): void => undefined
   engine.once('close', () => {
     over = true
@@ -46,12 +47,17 @@ export async function* through(
         engine.end()
         return
       }
-      last = step.value
-      written += last.length
+      const chunk = step.value
+      written += chunk.length
       await new Promise<void>((resolve) => {
         release = resolve
-        engine.write(last, () => resolve())
+        engine.write(chunk, () => resolve())
       })
+      // The next chunk is not asked for then: it may be what follows the stream, and this one ends being valid.
+      if (engine.bytesWritten < written) {
+        left = Uint8Array.from(chunk.subarray(chunk.length - (written - engine.bytesWritten)))
+        return
+      }
     }
   }
   const feeding = feed().catch((error: unknown) => {
@@ -71,7 +77,7 @@ export async function* through(
     onEnd(engine.bytesWritten)
     return
   }
-  await requirePadding(once(last.subarray(last.length - (written - engine.bytesWritten))))
+  await requirePadding(once(left))
   await requirePadding({ [Symbol.asyncIterator]: () => packed })
 }
 

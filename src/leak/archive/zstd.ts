@@ -9,8 +9,8 @@
  */
 
 import { Decompress } from 'fzstd'
-import { ByteReader } from '../byte-reader.js'
-import { isZero } from '../tar-header.js'
+import { ByteReader } from '../../bytes/byte-reader.js'
+import { isZero } from '../../bytes/tar-header.js'
 import { requirePadding } from './padding.js'
 import { Unreadable } from './unreadable.js'
 
@@ -88,7 +88,8 @@ async function readHeader(reader: ByteReader): Promise<{ length: number; hasChec
 }
 
 function decode(decoder: Decompress, reader: ByteReader, length: number, isLast: boolean): void {
-  const bytes = reader.peek().slice(0, length)
+  // A copy, which fzstd keeps: `slice` of a Buffer is none.
+  const bytes = Uint8Array.from(reader.peek().subarray(0, length))
   reader.skip(length)
   try {
     decoder.push(bytes, isLast)

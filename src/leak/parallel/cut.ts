@@ -5,10 +5,10 @@
  */
 
 import { spanOf } from '../broken.js'
-import { ByteReader } from '../byte-reader.js'
+import { ByteReader } from '../../bytes/byte-reader.js'
 import { HISTORY_BYTES } from '../kernel.js'
 import type { NeedleSet } from '../needles.js'
-import { TarWalk, type TarFlaw } from '../tar-walk.js'
+import { TarWalk, type TarFlaw } from '../../bytes/tar-walk.js'
 import type { PieceSender, Team } from './team.js'
 
 /** How far behind a piece an occurrence that starts in it may go on, with the lines that tell whether it is one, in bytes. */
@@ -71,11 +71,11 @@ class Cutter {
 
   async *through(source: AsyncIterable<Uint8Array>, boundary: () => number): AsyncGenerator<Uint8Array> {
     for await (const chunk of source) {
-      await this.#flush(boundary())
       this.#held = chunk
       yield chunk
+      // Who asks for the next one has walked over this one, and its memory is the source's once it is asked.
+      await this.#flush(boundary())
     }
-    await this.#flush(boundary())
     this.#piece.cut(true)
     this.#piece.end()
     for (const { piece } of this.#cut) piece.end()

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest'
 import { bunzip2 } from '../../../src/leak/archive/bzip2.js'
 import { Unreadable } from '../../../src/leak/archive/unreadable.js'
-import { inPieces } from '../support/scan.js'
+import { inPieces } from '../../support/pieces.js'
 
 const RUN_A = 0
 const RUN_B = 1

@@ -4,7 +4,8 @@ import { execFileSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
 import { uncompress } from '../../../src/leak/archive/compress.js'
 import { Unreadable } from '../../../src/leak/archive/unreadable.js'
-import { inPieces, layer, places, scanFor, VALUE } from '../support/scan.js'
+import { layer, places, scanFor, VALUE } from '../support/scan.js'
+import { inPieces } from '../../support/pieces.js'
 import { tarOf } from '../support/tar.js'
 
 /** @param clearAfter - codes after which the table is cleared. */

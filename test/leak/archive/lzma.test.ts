@@ -5,7 +5,8 @@ import { describe, expect, it } from 'vitest'
 import { unlzma } from '../../../src/leak/archive/lzma.js'
 import { Unreadable } from '../../../src/leak/archive/unreadable.js'
 import { PACKERS } from '../support/packed.js'
-import { inPieces, layer, places, scanFor, VALUE } from '../support/scan.js'
+import { layer, places, scanFor, VALUE } from '../support/scan.js'
+import { inPieces } from '../../support/pieces.js'
 import { tarOf } from '../support/tar.js'
 
 async function unpacked(bytes: Uint8Array, size?: number): Promise<Buffer | string> {

@@ -6,7 +6,8 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { hold, stretch } from '../../../src/leak/archive/hold.js'
 import { openFiles } from '../../support/open-files.js'
 import { gitPackOf } from '../support/packed.js'
-import { inPieces, layer, placeOf, places, scanFor, VALUE } from '../support/scan.js'
+import { layer, placeOf, places, scanFor, VALUE } from '../support/scan.js'
+import { inPieces } from '../../support/pieces.js'
 import { tarOf } from '../support/tar.js'
 
 const scanFile = (content: Uint8Array): ReturnType<typeof scanFor> =>

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { Unreadable } from '../../../src/leak/archive/unreadable.js'
 import { unxz } from '../../../src/leak/archive/xz.js'
 import { PACKERS } from '../support/packed.js'
-import { inPieces } from '../support/scan.js'
+import { inPieces } from '../../support/pieces.js'
 
 const plain = Buffer.from(Array.from({ length: 300_000 }, (_, at) => (at * at) % 251))
 const packed = PACKERS['xz']?.(plain) ?? Buffer.alloc(0)

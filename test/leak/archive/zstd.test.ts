@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest'
 import { Unreadable } from '../../../src/leak/archive/unreadable.js'
 import { unzstd } from '../../../src/leak/archive/zstd.js'
-import { inPieces } from '../support/scan.js'
+import { inPieces } from '../../support/pieces.js'
 
 const MAGIC = '28b52ffd'
 const TEXT = 'raw text'

@@ -3,16 +3,10 @@
 import { needlesFor, type NeedleSet } from '../../../src/leak/needles.js'
 import { scan, type ScanOptions, type ScanPart } from '../../../src/leak/scan.js'
 import type { Finding, ScanResult } from '../../../src/leak/findings.js'
+import { inPieces } from '../../support/pieces.js'
 
 /** The value that tests plant. It has no property that a form would need to escape, but a slash. */
 export const VALUE = 'tl_9vQ/4mXr2Zp8KdW'
-
-/** A stream that hands the bytes over in pieces of `size`. */
-export async function* inPieces(bytes: Uint8Array, size = bytes.length): AsyncGenerator<Uint8Array> {
-  await Promise.resolve()
-  // A copy of each piece: a reader that looks beyond it would otherwise see what comes next.
-  for (let at = 0; at < bytes.length; at += size) yield Uint8Array.from(bytes.subarray(at, at + size))
-}
 
 async function* each<T>(items: readonly T[]): AsyncGenerator<T> {
   await Promise.resolve()

@@ -38,6 +38,10 @@ export const HEAD_BYTES = 512
 export interface TarEntry {
   /** The full name. */
   readonly path: Uint8Array
+  /** The type flag, a byte. */
+  readonly type: number
+  /** The target of a link, empty for anything else. */
+  readonly link: Uint8Array
   readonly header: number
   readonly content: number
   /** Bytes of content in the archive. */
@@ -181,6 +185,8 @@ export class TarWalk {
       if (wanted || split || end > bytes.length || this.watch < base + end) {
         const entry: TarEntry = {
           path: this.#extended?.path ?? tarPath(bytes, at),
+          type,
+          link: this.#extended?.link ?? tarText(bytes, at + FIELD.link[0], FIELD.link[1]),
           header: base + at,
           content: base + content,
           size,

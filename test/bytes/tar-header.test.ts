@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import { extend, isTarHeader, tarNumber, tarPath, tarText, type Extended } from '../../src/leak/tar-header.js'
-import { paxRecords, tarEntry } from './support/tar.js'
+import {
+  extend,
+  isTarHeader,
+  tarNumber,
+  tarPath,
+  tarText,
+  type Extended,
+} from '../../src/bytes/tar-header.js'
+import { paxRecords, tarEntry } from '../leak/support/tar.js'
 
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1')
 const latin1 = (characters: string): Buffer => Buffer.from(characters, 'latin1')

@@ -8,16 +8,20 @@
 
 const NOTHING = new Uint8Array(0)
 
+/** Memory that is taken for a start, whatever length is asked for: it may be one that the stream never has. */
+const FIRST_BYTES = 64 * 1024
+
 /** A position in a stream of chunks. One reader of it at a time. */
 export class ByteReader {
   readonly #source: AsyncIterator<Uint8Array>
+  /** What is buffered: a chunk of the source until the next one is asked for, or memory of this reader. */
   #chunk: Uint8Array = NOTHING
   #rest: Uint8Array | undefined
   #at = 0
   #position = 0
   #ended = false
 
-  /** @param source - chunks of any size; a chunk must not be written to after it was handed over. */
+  /** @param source - chunks of any size. Each is valid until the next one is asked for. */
   constructor(source: AsyncIterable<Uint8Array>) {
     this.#source = source[Symbol.asyncIterator]()
   }
@@ -48,22 +52,23 @@ export class ByteReader {
   async fill(count: number): Promise<boolean> {
     if (this.buffered === 0) this.#show((await this.#next()) ?? NOTHING)
     if (this.buffered >= count) return true
-    // Only what is asked for is joined: the rest of a chunk is not worth a copy.
-    const pieces = [this.peek()]
-    let size = this.buffered
-    while (size < count) {
+    // A copy, as the next chunk may come in the memory of this one. Only what is asked for is joined.
+    const joined = new Joined(this.peek(), count)
+    while (joined.size < count) {
       const chunk = await this.#next()
       if (chunk === undefined) break
-      const piece = chunk.subarray(0, count - size)
+      const piece = chunk.subarray(0, count - joined.size)
       if (piece.length < chunk.length) this.#rest = chunk.subarray(piece.length)
-      pieces.push(piece)
-      size += piece.length
+      joined.add(piece)
     }
-    if (pieces.length > 1) this.#show(Buffer.concat(pieces, size))
-    return size >= count
+    this.#show(joined.bytes())
+    return joined.size >= count
   }
 
-  /** The next `count` bytes as they come, fewer where the stream ends. Leaving the loop early leaves the rest unread. */
+  /**
+   * The next `count` bytes as they come, fewer where the stream ends. A piece is valid until the next one is asked for.
+   * Leaving the loop early leaves the rest unread.
+   */
   async *take(count: number): AsyncGenerator<Uint8Array> {
     let left = count
     while (left > 0) {
@@ -106,5 +111,33 @@ export class ByteReader {
   async close(): Promise<void> {
     this.#ended = true
     await this.#source.return?.()
+  }
+}
+
+/** Bytes in one piece that come in several. */
+class Joined {
+  size = 0
+  readonly #wanted: number
+  #memory: Uint8Array
+
+  constructor(first: Uint8Array, wanted: number) {
+    this.#wanted = wanted
+    this.#memory = new Uint8Array(Math.min(wanted, Math.max(FIRST_BYTES, 2 * first.length)))
+    this.add(first)
+  }
+
+  add(piece: Uint8Array): void {
+    const size = this.size + piece.length
+    if (size > this.#memory.length) {
+      const grown = new Uint8Array(Math.min(this.#wanted, 2 * size))
+      grown.set(this.bytes())
+      this.#memory = grown
+    }
+    this.#memory.set(piece, this.size)
+    this.size = size
+  }
+
+  bytes(): Uint8Array {
+    return this.#memory.subarray(0, this.size)
   }
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { ByteReader } from '../../src/leak/byte-reader.js'
-import { inPieces } from './support/scan.js'
+import { ByteReader } from '../../src/bytes/byte-reader.js'
+import { inPieces } from '../support/pieces.js'
 
 const bytes = Uint8Array.from({ length: 100 }, (_, index) => index)
 
