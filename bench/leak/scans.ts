@@ -12,6 +12,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { extract } from 'tar-stream'
 import { scanImage } from '../../src/builder/scan-image.js'
+import { fileChunks } from '../../src/bytes/file-chunks.js'
 import { openEngine } from '../../src/docker/docker-engine.js'
 import { Matcher } from '../../src/leak/match.js'
 import { needlesFor, type NeedleSet } from '../../src/leak/needles.js'
@@ -48,16 +49,13 @@ async function secondsOf(work: () => Promise<unknown>): Promise<number> {
   return (performance.now() - begun) / 1000
 }
 
-const chunksOf = (file: string): AsyncIterable<Uint8Array> =>
-  createReadStream(file, { highWaterMark: READ_BYTES }) as AsyncIterable<Uint8Array>
-
 async function* layerOf(file: string): AsyncGenerator<{
   id: string
   kind: 'layer'
   sizeBytes: number
   bytes: AsyncIterable<Uint8Array>
 }> {
-  yield { id: file, kind: 'layer', sizeBytes: statSync(file).size, bytes: chunksOf(file) }
+  yield { id: file, kind: 'layer', sizeBytes: statSync(file).size, bytes: fileChunks(file) }
 }
 
 /** The middle of some figures for each of several pieces of work, taken in turns. */
@@ -116,7 +114,7 @@ export async function savedImage(): Promise<{ search: number; scan: number }> {
     search: () =>
       cpuSecondsOf(async () => {
         const matcher = new Matcher(needles)
-        for await (const chunk of chunksOf(archive)) matcher.push(chunk)
+        for await (const chunk of fileChunks(archive)) matcher.push(chunk)
       }),
     scan: () => cpuSecondsOf(() => scanImage({ kind: 'path', path: archive }, { needles })),
   })

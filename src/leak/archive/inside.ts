@@ -15,6 +15,8 @@ export interface Packed {
   readonly whole: Uint8Array | undefined
   /** Its bytes. Can be read once. */
   readonly chunks: AsyncIterable<Uint8Array>
+  /** How many bytes of content the archive says that it has. It need not be true. */
+  readonly statedBytes?: number
 }
 
 /** Up to this many packed bytes are unpacked in one call: thousands of small files make up most of an image's archives, and a stream for each would cost more than its content. */

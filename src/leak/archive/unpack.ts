@@ -37,11 +37,13 @@ const WHOLE_OUTPUT_BYTES = 4 * 2 ** 20
 /** Size of the pieces that a stream of node:zlib makes, in bytes. With its own 16 KiB it takes twice the time (measured with 300 MB). */
 const chunkSize = 256 * 1024
 
-/** The same for one call: small enough that a small file does not pay for the piece. */
+/** The same for one call of which nobody says how much it gives: small enough that a small file does not pay for the piece. */
 const WHOLE_PIECE_BYTES = 64 * 1024
+/** The least piece that node:zlib takes: `Z_MIN_CHUNK`. */
+const LEAST_PIECE_BYTES = 64
 
 type Stream = (source: AsyncIterable<Uint8Array>) => AsyncGenerator<Uint8Array>
-type Whole = (packed: Uint8Array) => Uint8Array | undefined
+type Whole = (packed: Uint8Array, statedBytes?: number) => Uint8Array | undefined
 
 const STREAMS: Readonly<Record<StreamKind, Stream>> = {
   gzip: (source) => through(source, createGunzip({ chunkSize })),
@@ -56,15 +58,16 @@ const STREAMS: Readonly<Record<StreamKind, Stream>> = {
 }
 
 const WHOLES: Readonly<Partial<Record<StreamKind, Whole>>> = {
-  gzip: (packed) => wholly(gunzipSync, packed),
-  zlib: (packed) => wholly(inflateSync, packed),
-  deflate: (packed) => wholly(inflateRawSync, packed),
-  brotli: (packed) => wholly(brotliDecompressSync, packed),
+  // The last four bytes are the size of the content (RFC 1952, 2.3.1).
+  gzip: (packed) => wholly(gunzipSync, packed, Buffer.from(packed.subarray(-4)).readUInt32LE()),
+  zlib: (packed, statedBytes) => wholly(inflateSync, packed, statedBytes),
+  deflate: (packed, statedBytes) => wholly(inflateRawSync, packed, statedBytes),
+  brotli: (packed, statedBytes) => wholly(brotliDecompressSync, packed, statedBytes),
 }
 
 /** The content of a compressed stream. Throws {@link Unreadable} after what could be unpacked. */
 export async function* unpack(kind: StreamKind, packed: Packed, spend: Spend): AsyncGenerator<Uint8Array> {
-  const whole = packed.whole === undefined ? undefined : WHOLES[kind]?.(packed.whole)
+  const whole = packed.whole === undefined ? undefined : WHOLES[kind]?.(packed.whole, packed.statedBytes)
   if (whole !== undefined) {
     spend(whole.length, 0, packed.whole?.length ?? 0)
     yield whole
@@ -102,8 +105,15 @@ export function inflatedWhole(
   return informed(inflateSync, bytes, options)
 }
 
-function wholly(unpackSync: Sync, packed: Uint8Array): Uint8Array | undefined {
-  const result = informed(unpackSync, packed, {})
+/** @param statedBytes - the size of the piece that the content is likely to fit in: one piece takes no copy. */
+function wholly(unpackSync: Sync, packed: Uint8Array, statedBytes?: number): Uint8Array | undefined {
+  const chunkSize =
+    statedBytes === undefined || statedBytes >= WHOLE_OUTPUT_BYTES ? undefined : statedBytes + 1
+  const result = informed(
+    unpackSync,
+    packed,
+    chunkSize === undefined ? {} : { chunkSize: Math.max(LEAST_PIECE_BYTES, chunkSize) },
+  )
   // What is left over is for the stream to judge: zeros, a second stream, or something else.
   return result?.length === packed.length ? result.content : undefined
 }

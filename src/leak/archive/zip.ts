@@ -85,6 +85,7 @@ interface Data {
   readonly from: number
   readonly to: number
   readonly kind: StreamKind | 'stored'
+  readonly statedBytes: number
 }
 
 /** Finds the data of an entry by its local header, which has to tell the same of it as the directory. */
@@ -99,12 +100,12 @@ async function locate(held: Held, at: number, entry: Entry): Promise<Data> {
   if (to > held.size) throw new Unreadable('truncated')
   const kind = METHODS[entry.compressionMethod]
   if (kind === undefined) throw new Unreadable(entry.isEncrypted() ? 'encrypted' : 'unknown-method')
-  return { from, to, kind }
+  return { from, to, kind, statedBytes: entry.uncompressedSize }
 }
 
 async function* content(
   held: Held,
-  { from, to, kind }: Data,
+  { from, to, kind, statedBytes }: Data,
   { budget }: Inside,
 ): AsyncGenerator<Uint8Array> {
   if (kind === 'stored') {
@@ -113,7 +114,7 @@ async function* content(
   }
   const whole = to - from <= WHOLE_BYTES ? await held.read(from, to) : undefined
   const chunks = whole === undefined ? stretch(held, from, to) : once(whole)
-  yield* unpack(kind, { whole, chunks }, budget.spend)
+  yield* unpack(kind, { whole, chunks, statedBytes }, budget.spend)
 }
 
 /** The entries of the directory. */
