@@ -108,7 +108,7 @@ async function open(subject: ScanSubject, request: OpenRequest): Promise<Opened>
       }
       const claims = (): Promise<LayerClaims> => claimsOfFile(path)
       return await openArchive(
-        { name: path, bytes: fileChunks(path, signal), of: stats.size, claims },
+        { name: path, bytes: fileChunks(path, { signal }), of: stats.size, claims },
         request,
       )
     }
