@@ -134,8 +134,11 @@ function total(onProgress: (bytes: number) => void): (progress: { part: string; 
 const covers = (rule: string, path: string): boolean =>
   rule.endsWith('/') ? path.startsWith(rule) : path === rule
 
-/** Paths as people know them: a layer that an engine packs anew has `./` before each. */
-const clean = (path: string | undefined): string | null => path?.replace(/^\.\//, '') ?? null
+/** Paths as people know them: a layer that an engine packs anew has `./` before each, and maybe a folder of its own. */
+function clean(path: string | undefined, root: string | undefined): string | null {
+  const plain = path?.replace(/^\.\//, '') ?? null
+  return root !== undefined && plain?.startsWith(`${root}/`) === true ? plain.slice(root.length + 1) : plain
+}
 
 /** Where a part stands: in which image, as which layer. */
 interface Position {
@@ -155,6 +158,8 @@ class Judge {
   readonly #layouts: readonly (ImageLayout & { readonly stage: string | null })[]
   readonly #read: ReadonlyMap<string, PartRead>
   readonly #positions = new Map<string, Position>()
+  /** Folders that the paths of parts begin with. */
+  readonly #roots = new Map<string, string>()
 
   constructor(subject: ProofSubject, layouts: readonly ImageLayout[], read: readonly PartRead[]) {
     this.#subject = subject
@@ -164,8 +169,9 @@ class Judge {
       // The image itself first: a layer that a stage shares with it is the image's.
       .sort((a, b) => Number(a.stage !== null) - Number(b.stage !== null))
     for (const { layers, documents, stage } of this.#layouts) {
-      layers.forEach(({ part, digest, createdBy }, index) => {
+      layers.forEach(({ part, root, digest, createdBy }, index) => {
         if (part === null || this.#positions.has(part)) return
+        if (root !== undefined) this.#roots.set(part, root)
         const inherited = subject.baseLayers.has(digest)
         this.#positions.set(part, { stage, layer: index + 1, step: this.#redacted(createdBy), inherited })
       })
@@ -176,7 +182,7 @@ class Judge {
   }
 
   finding({ secret, form, part, path, inner, where, offset, count }: Finding): ReportFinding {
-    const shown = clean(path)
+    const shown = clean(path, this.#roots.get(part))
     const isAllowed = (rule: AllowRule): boolean =>
       rule.secret === secret && shown !== null && covers(rule.path, shown)
     return {
@@ -194,7 +200,8 @@ class Judge {
 
   unread({ part, path, inner, why }: Unread): ReportUnread {
     const { stage, layer, inherited } = this.#positions.get(part) ?? NOWHERE
-    return { stage, layer, path: clean(path), inner: inner ?? [], why: UNREAD_REASONS[why], inherited }
+    const shown = clean(path, this.#roots.get(part))
+    return { stage, layer, path: shown, inner: inner ?? [], why: UNREAD_REASONS[why], inherited }
   }
 
   /** What should have been read and was not. */

@@ -10,6 +10,7 @@ import { Agent, type ClientRequestArgs } from 'node:http'
 import { connect as connectPlain, isIP, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { connect as connectSecure, type ConnectionOptions } from 'node:tls'
+import { inspect } from 'node:util'
 import { Fault } from '../errors.js'
 import { openSsh, type SshPlace } from './ssh.js'
 
@@ -90,6 +91,11 @@ export class AddressAgent extends Agent {
   constructor(address: Address) {
     super({ keepAlive: true })
     this.#address = address
+  }
+
+  /** docker-modem has every request made a text with all that it refers to, whether or not anybody reads that. */
+  [inspect.custom](): string {
+    return 'AddressAgent'
   }
 
   override createConnection(

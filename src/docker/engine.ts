@@ -194,10 +194,14 @@ export interface ImagePart {
 /** How the parts of one image fit together. Known when all parts were read. */
 export interface ImageLayout {
   readonly image: string
-  /** Lowest layer first. `part` is the id of the part that carries it, `null` where none did. */
+  /**
+   * Lowest layer first. `part` is the id of the part that carries it, `null` where none did; `root` is the folder that its
+   * paths begin with in that part, where they do.
+   */
   readonly layers: readonly {
     readonly digest: Digest
     readonly part: string | null
+    readonly root?: string
     readonly createdBy: string
   }[]
   /** Ids of the documents that belong to this image. */

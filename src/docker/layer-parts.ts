@@ -2,7 +2,8 @@
  * Reads single layers of images from an engine that keeps each one as a folder
  * (overlay2), without having it pack all of them into an archive: a container
  * that is made and never started gets the folders as read-only mounts, and the
- * engine packs those that are asked for. It works with a remote engine too.
+ * engine packs them in one answer, because each answer begins with a fifth of a
+ * second in which it starts a program. It works with a remote engine too.
  *
  * The folder is what the engine itself packs when it exports the layer, so
  * nothing of the layer is missing; only the tar's own bytes differ, and
@@ -13,6 +14,7 @@
  */
 
 import type Docker from 'dockerode'
+import { cutLayers } from './layer-cut.js'
 import type { Digest, ImageLayout, ImagePart, ImageParts } from './engine.js'
 import { call, statusOf } from './unreachable.js'
 
@@ -21,6 +23,9 @@ const AT = '/traceless-layers'
 
 /** Layers in one container: a mount each, and an engine's request has a limit. */
 const MAX_LAYERS = 100
+
+/** Name of a layer's folder there. */
+const folderAt = (index: number): string => String(index).padStart(3, '0')
 
 interface Layered {
   readonly image: Digest
@@ -54,22 +59,23 @@ export async function layerParts(
     ),
   )
   if (folders.size > MAX_LAYERS) return null
+  const roots = new Map([...folders.keys()].map((digest, index) => [digest, folderAt(index)]))
   const container = folders.size === 0 ? null : await mountFolders(docker, images[0], [...folders.values()])
   if (folders.size > 0 && container === null) return null
   return {
     hashed: false,
-    [Symbol.asyncIterator]: () => readParts(layered, { digests: [...folders.keys()], container, signal }),
-    layouts: () => layered.map((image) => layoutOf(image, folders)),
+    [Symbol.asyncIterator]: () => readParts(layered, { roots, container, signal }),
+    layouts: () => layered.map((image) => layoutOf(image, roots)),
   }
 }
 
 async function* readParts(
   layered: readonly Layered[],
   {
-    digests,
+    roots,
     container,
     signal,
-  }: { digests: readonly Digest[]; container: Docker.Container | null; signal: AbortSignal },
+  }: { roots: ReadonlyMap<Digest, string>; container: Docker.Container | null; signal: AbortSignal },
 ): AsyncGenerator<ImagePart> {
   for (const { documents } of layered) {
     for (const [id, text] of documents) {
@@ -79,15 +85,22 @@ async function* readParts(
   }
   if (container === null) return
   try {
-    for (const [index, digest] of digests.entries()) {
-      const options = { path: `${AT}/${String(index)}/.`, abortSignal: signal }
-      const stream = await call(() => container.getArchive(options), signal)
-      yield {
-        id: digest,
-        kind: 'layer',
-        sizeBytes: undefined,
-        bytes: stream as unknown as AsyncIterable<Uint8Array>,
-      }
+    const packed = async (path: string): Promise<AsyncIterable<Uint8Array>> =>
+      (await call(
+        () => container.getArchive({ path, abortSignal: signal }),
+        signal,
+      )) as unknown as AsyncIterable<Uint8Array>
+    const crossed = new Set<string>()
+    const digestOf = new Map([...roots].map(([digest, folder]) => [folder, digest]))
+    for await (const { folder, bytes } of cutLayers(await packed(`${AT}/.`), crossed)) {
+      const id = digestOf.get(folder)
+      if (id !== undefined) yield { id, kind: 'layer', sizeBytes: undefined, bytes }
+    }
+    // What two layers share by a hard link was packed for one of them only.
+    for (const folder of crossed) {
+      const id = digestOf.get(folder)
+      if (id === undefined) continue
+      yield { id, kind: 'layer', sizeBytes: undefined, bytes: await packed(`${AT}/${folder}`) }
     }
   } finally {
     await container.remove({ force: true, v: true })
@@ -100,15 +113,15 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 
 function layoutOf(
   { image, layers, createdBy, documents }: Layered,
-  read: ReadonlyMap<Digest, string>,
+  roots: ReadonlyMap<Digest, string>,
 ): ImageLayout {
   return {
     image,
-    layers: layers.map(({ digest }, index) => ({
-      digest,
-      part: read.has(digest) ? digest : null,
-      createdBy: createdBy[index] ?? '',
-    })),
+    layers: layers.map(({ digest }, index) => {
+      const root = roots.get(digest)
+      const layer = { digest, createdBy: createdBy[index] ?? '' }
+      return root === undefined ? { ...layer, part: null } : { ...layer, part: digest, root }
+    }),
     documents: documents.map(([id]) => id),
     unread: [],
   }
@@ -174,7 +187,7 @@ async function mountFolders(
         Labels: { 'traceless.reader': 'true' },
         NetworkDisabled: true,
         HostConfig: {
-          Binds: folders.map((folder, index) => `${folder}:${AT}/${String(index)}:ro`),
+          Binds: folders.map((folder, index) => `${folder}:${AT}/${folderAt(index)}:ro`),
           NetworkMode: 'none',
         },
       }),

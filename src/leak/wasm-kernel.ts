@@ -91,6 +91,8 @@ export class WasmKernel implements Kernel {
   readonly #textAt: number
   readonly #viewInput: Uint8Array
   readonly #viewRunsAt: number
+  /** How much a view took at most: memory beyond it was never written to. */
+  #viewedBytes = 0
   #found: FoundPattern = () => undefined
 
   constructor(
@@ -149,14 +151,18 @@ export class WasmKernel implements Kernel {
     return { take: (input, isLast) => this.#view(state, input, isLast) }
   }
 
-  /** Overwrites patterns and text. */
+  /** Overwrites patterns and text. What no view wrote to stays so: a system gives memory at the first byte, whatever that is. */
   [Symbol.dispose](): void {
-    new Uint8Array(this.#memory).fill(0)
+    const wipe = (from: number, bytes: number): void => void new Uint8Array(this.#memory, from, bytes).fill(0)
+    wipe(0, this.#viewInput.byteOffset)
+    wipe(this.#viewInput.byteOffset, this.#viewedBytes)
+    wipe(this.#viewRunsAt, 4 * RUN_FIELDS * this.#viewedBytes)
   }
 
   #view(state: ViewState, input: Uint8Array, isLast: boolean): Viewed {
     const { resume, view, modeAfter, outerAfter, spacedAfter, keptBytes, runRows } = this.#exports
     const size = Math.min(input.length, VIEW_BYTES, this.roomBytes)
+    this.#viewedBytes = Math.max(this.#viewedBytes, size)
     this.#viewInput.set(size === input.length ? input : input.subarray(0, size))
     resume(state.mode, state.outer, state.spaced)
     const out = this.#textAt + HISTORY_BYTES

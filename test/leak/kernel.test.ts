@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { buildKernel, moduleSource } from '../../scripts/kernel/build.js'
 import { rarestWindows } from '../../src/leak/rarity.js'
+import { MODE } from '../../src/leak/view.js'
 import { wasmKernel } from '../../src/leak/wasm-kernel.js'
 
 describe('the module', () => {
@@ -18,9 +19,12 @@ describe('the module', () => {
   it('keeps nothing of patterns and text after it was disposed', () => {
     const kernel = wasmKernel([Buffer.from('a-pattern-of-the-kernel')], 1024)
     if (kernel === undefined) throw new TypeError('this engine does not run the kernel')
-    kernel.text.set(Buffer.from('a text with a value'), 5000 - 4096)
     const memory = new Uint8Array(kernel.text.buffer)
-    expect(Buffer.from(memory).includes('a-pattern')).toBe(true)
+    const holds = (text: string): boolean => Buffer.from(memory).includes(text)
+    kernel.viewer(MODE.text).take(Buffer.from('what\x1b[1m is viewed'), true)
+    expect([holds('what\x1b[1m is viewed'), holds('what is viewed')]).toEqual([true, true])
+    kernel.text.set(Buffer.from('a text with a value'), kernel.text.length - 19)
+    expect([holds('a-pattern'), holds('a text with')]).toEqual([true, true])
     kernel[Symbol.dispose]()
     expect(memory.every((byte) => byte === 0)).toBe(true)
   })
