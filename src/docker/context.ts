@@ -5,8 +5,8 @@
  * @packageDocumentation
  */
 
-import { createReadStream, type Stats } from 'node:fs'
-import { lstat, readdir, readFile, readlink } from 'node:fs/promises'
+import { closeSync, constants, createReadStream, lstatSync, openSync, readSync, type Stats } from 'node:fs'
+import { readdir, readFile, readlink } from 'node:fs/promises'
 import { join, relative, resolve, sep } from 'node:path'
 import dockerignore from '@balena/dockerignore'
 import { pack, type Header, type Pack } from 'tar-stream'
@@ -28,6 +28,12 @@ type Filter = ReturnType<typeof dockerignore.default>
 
 /** A file whose time does not matter has this one, so that equal contexts are equal byte for byte. */
 const EPOCH = new Date(0)
+
+/**
+ * Files up to this size are read in one go, in bytes, and by this thread: most contexts are thousands of small files, and to
+ * have another thread open, read and close each takes several times as long.
+ */
+const SMALL_BYTES = 128 * 1024
 
 /**
  * Makes a context, anew at each call of the result: BuildKit may read it twice.
@@ -74,9 +80,9 @@ async function fill(archive: Pack, { root, only, ignoreLines: lines, files }: Co
   if (root !== undefined) {
     const filter = lines === undefined ? undefined : dockerignore.default().add(lines)
     for (const start of only ?? ['']) {
-      for await (const path of walk(root, start, filter)) {
-        if (files?.has(path) === true) continue
-        await add(archive, root, path)
+      for await (const found of walk(root, start, filter)) {
+        if (files?.has(found.path) === true) continue
+        await add(archive, root, found)
         count += 1
       }
     }
@@ -86,11 +92,17 @@ async function fill(archive: Pack, { root, only, ignoreLines: lines, files }: Co
   archive.finalize()
 }
 
-/** Paths below a folder in a fixed order, folders before what is in them. */
-async function* walk(root: string, path: string, filter: Filter | undefined): AsyncGenerator<string> {
-  const stats = await statOf(join(root, path))
+/** Something in a context. */
+interface Found {
+  readonly path: string
+  readonly stats: Stats
+}
+
+/** What is below a folder in a fixed order, folders before what is in them. */
+async function* walk(root: string, path: string, filter: Filter | undefined): AsyncGenerator<Found> {
+  const stats = statOf(join(root, path))
   // A folder that is left out may still hold files that a later "!" line takes back in.
-  if (path !== '' && filter?.ignores(path) !== true) yield path
+  if (path !== '' && filter?.ignores(path) !== true) yield { path, stats }
   if (!stats.isDirectory()) return
   const names = await readdir(join(root, path)).catch((error: unknown) => {
     throw unreadable(path, error)
@@ -98,9 +110,8 @@ async function* walk(root: string, path: string, filter: Filter | undefined): As
   for (const name of names.sort()) yield* walk(root, path === '' ? name : `${path}/${name}`, filter)
 }
 
-async function add(archive: Pack, root: string, path: string): Promise<void> {
+async function add(archive: Pack, root: string, { path, stats }: Found): Promise<void> {
   const file = join(root, path)
-  const stats = await statOf(file)
   const header = { name: path, mode: stats.mode & 0o7777, mtime: stats.mtime, uid: 0, gid: 0 }
   if (stats.isDirectory()) archive.entry({ ...header, type: 'directory' })
   else if (stats.isSymbolicLink())
@@ -115,15 +126,39 @@ async function addFile(
   header: Partial<Header> & Pick<Header, 'name'> & { readonly size: number },
   file: string,
 ): Promise<void> {
+  const bytes = header.size <= SMALL_BYTES ? wholeFile(file, header) : undefined
   await new Promise<void>((done, fail) => {
-    const entry = archive.entry(header, (error) => {
+    const over = (error?: Error | null): void => {
       if (error === null || error === undefined) done()
       else fail(error)
-    })
+    }
+    const entry = bytes === undefined ? archive.entry(header, over) : archive.entry(header, bytes, over)
     // A failure of the archive reaches the entry as an event too, which nobody else hears.
     entry.on('error', fail)
-    copy(file, header, entry).catch(fail)
+    if (bytes === undefined) copy(file, header, entry).catch(fail)
   })
+}
+
+/** What was a file when it was looked at may have been put aside for a pipe, which nobody may wait for, or for a link. */
+const AS_FOUND = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW
+
+/** The bytes of a small file. */
+function wholeFile(file: string, { name, size }: { readonly name: string; readonly size: number }): Buffer {
+  const bytes = Buffer.allocUnsafe(size)
+  let at = 0
+  try {
+    const descriptor = openSync(file, AS_FOUND)
+    try {
+      for (let read = 1; at < size && read > 0; at += read)
+        read = readSync(descriptor, bytes, at, size - at, null)
+    } finally {
+      closeSync(descriptor)
+    }
+  } catch (error) {
+    throw unreadable(name, error)
+  }
+  if (at < size) throw shorter(name)
+  return bytes
 }
 
 async function copy(
@@ -144,17 +179,18 @@ async function copy(
   } catch (error) {
     throw unreadable(name, error)
   }
-  if (missing > 0) {
-    throw new Fault('REQUEST_INVALID', `The file ${name} of the context became shorter while it was sent.`, {
-      hint: 'Build again when nothing writes to it, or leave it out with a .dockerignore.',
-    })
-  }
+  if (missing > 0) throw shorter(name)
   entry.end(undefined)
 }
 
-async function statOf(file: string): Promise<Stats> {
+const shorter = (name: string): Fault =>
+  new Fault('REQUEST_INVALID', `The file ${name} of the context became shorter while it was sent.`, {
+    hint: 'Build again when nothing writes to it, or leave it out with a .dockerignore.',
+  })
+
+function statOf(file: string): Stats {
   try {
-    return await lstat(file)
+    return lstatSync(file)
   } catch (error) {
     throw unreadable(file, error)
   }

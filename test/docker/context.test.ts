@@ -103,6 +103,23 @@ describe('contextTar', () => {
       message: 'The file a of the context became shorter while it was sent.',
     })
   })
+  it('fails with the path of a small file that is shorter than it says', async () => {
+    // A file of the system, which says 4096 bytes and has a word.
+    await expect(names({ root: '/sys/kernel', only: ['fscaps'] })).rejects.toMatchObject({
+      code: 'REQUEST_INVALID',
+      message: 'The file fscaps of the context became shorter while it was sent.',
+    })
+  })
+  it('lets others have their turn between many small files', async () => {
+    const root = await folder(
+      Object.fromEntries(Array.from({ length: 300 }, (_, at) => [`f${at}`, 'x'.repeat(5000)])),
+    )
+    let turns = 0
+    const clock = setInterval(() => (turns += 1), 0)
+    expect(await names({ root })).toHaveLength(300)
+    clearInterval(clock)
+    expect(turns).toBeGreaterThan(0)
+  })
   it.for([1, 2, 4, 8])('leaves no file open when its reader stops after %i chunks', async (count) => {
     const root = await folder({ a: 'x'.repeat(1_000_000) })
     let read = 0
@@ -114,10 +131,13 @@ describe('contextTar', () => {
   })
   it('carries files of every size to the block', async () => {
     const root = await folder({})
-    for (const size of [0, 1, 511, 512, 513, 70_000])
-      await writeFile(join(root, String(size)), 'x'.repeat(size))
+    const sizes = ['0', '1', '511', '512', '513', '70000', '131072', '131073', '300000']
+    const content = (size: string): string => 'xyz'.repeat(Number(size) / 3 + 1).slice(0, Number(size))
+    for (const size of sizes) await writeFile(join(root, size), content(size))
     await chmod(join(root, '0'), 0o600)
-    expect(await names({ root })).toHaveLength(6)
+    const sent: Uint8Array[] = []
+    for await (const chunk of contextTar({ root })()) sent.push(Uint8Array.from(chunk))
+    expect(await entries(Buffer.concat(sent))).toEqual([...sizes].sort().map((size) => [size, content(size)]))
   })
 })
 
