@@ -12,10 +12,10 @@
  */
 
 import { createHash } from 'node:crypto'
+import { ByteReader } from '../bytes/byte-reader.js'
 import type { LayerClaims } from '../docker/archive-outline.js'
 import type { ImageLayout, ImagePart, ImageParts } from '../docker/engine.js'
 import { WHOLE_HEAD_BYTES, wholeKindOf } from '../leak/archive/whole.js'
-import { ByteReader } from '../bytes/byte-reader.js'
 import type { PartRead, ScanResult } from '../leak/findings.js'
 import type { NeedleSet } from '../leak/needles.js'
 import type { Verdicts } from '../leak/verdicts.js'

@@ -24,7 +24,7 @@ export interface FileChunksOptions {
 }
 
 /**
- * The bytes of a file, from where it stands. A chunk is valid until the next one is asked for.
+ * The bytes of a file, or of a pipe that has a name. A chunk is valid until the next one is asked for.
  *
  * What the system holds in memory is read at once: to have another thread do it costs as much again. Once two chunks had
  * to be waited for, the next one is read by another thread meanwhile.

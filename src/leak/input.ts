@@ -5,15 +5,15 @@
  * @packageDocumentation
  */
 
-import { Fault } from '../errors.js'
 import { ByteReader } from '../bytes/byte-reader.js'
+import { TarWalk } from '../bytes/tar-walk.js'
+import { Fault } from '../errors.js'
 import type { FormName } from './forms.js'
 import { Lead } from './lead.js'
 import { Matcher } from './match.js'
 import type { NeedleSet } from './needles.js'
 import { leadBytes, Pass } from './pass.js'
 import { placeText } from './place-text.js'
-import { TarWalk } from '../bytes/tar-walk.js'
 
 /** One occurrence in a text. */
 export interface TextFinding {

@@ -6,13 +6,14 @@
  */
 
 import { createHash } from 'node:crypto'
+import { ByteReader } from '../bytes/byte-reader.js'
+import { HEAD_BYTES } from '../bytes/tar-walk.js'
 import { held, within, type At, type Spot } from './archive/inside.js'
 import { kindOf } from './archive/kinds.js'
 import { Budget, DEFAULT_LIMITS, type ArchiveLimits } from './archive/limits.js'
 import { recognise } from './archive/open.js'
 import { unpack } from './archive/unpack.js'
 import { Unreadable } from './archive/unreadable.js'
-import { ByteReader } from '../bytes/byte-reader.js'
 import { decodedTexts } from './document.js'
 import { Ledger, type PartRead, type ScanResult } from './findings.js'
 import type { NeedleSet } from './needles.js'
@@ -20,7 +21,6 @@ import { cutTar, restBytes } from './parallel/cut.js'
 import type { Team, TeamOptions } from './parallel/team.js'
 import { Threads } from './parallel/threads.js'
 import { Search } from './search.js'
-import { HEAD_BYTES } from '../bytes/tar-walk.js'
 
 /** One piece of an image: the shape of `ImagePart` in docker/engine.ts. */
 export interface ScanPart {

@@ -6,20 +6,20 @@
  * @packageDocumentation
  */
 
+import { ByteReader } from '../bytes/byte-reader.js'
+import { FIELD } from '../bytes/tar-header.js'
+import { HEAD_BYTES, TarWalk, whereIn, type TarEntry, type TarWants } from '../bytes/tar-walk.js'
 import { held, WHOLE_BYTES, within, type At, type Inside, type Packed, type Spot } from './archive/inside.js'
 import { isBrotliName, kindOf } from './archive/kinds.js'
 import type { Budget } from './archive/limits.js'
 import { open, recognise, type Recognised } from './archive/open.js'
 import { Unreadable } from './archive/unreadable.js'
-import { ByteReader } from '../bytes/byte-reader.js'
 import type { Finding, Ledger, Place, UnreadReason } from './findings.js'
 import { Lead } from './lead.js'
 import { Matcher, type Hit } from './match.js'
 import type { Needle, NeedleSet } from './needles.js'
 import { leadBytes, Pass, type Searcher } from './pass.js'
 import { placeText } from './place-text.js'
-import { FIELD } from '../bytes/tar-header.js'
-import { HEAD_BYTES, TarWalk, whereIn, type TarEntry, type TarWants } from '../bytes/tar-walk.js'
 
 /** A stretch of a searched stream: an archive begins in it at `base`. */
 interface Stretch {

@@ -4,10 +4,10 @@
  * @packageDocumentation
  */
 
+import { isTarHeader } from '../../bytes/tar-header.js'
 import { openDeb } from './deb.js'
 import { openGitPack } from './git-pack.js'
 import type { At, Inside, Packed } from './inside.js'
-import { isTarHeader } from '../../bytes/tar-header.js'
 import { isBrotliName, kindOf, type OpenedKind, type Treatment } from './kinds.js'
 import { beginsLzma } from './lzma.js'
 import { Unreadable } from './unreadable.js'

@@ -4,11 +4,11 @@
  * @packageDocumentation
  */
 
-import { spanOf } from '../broken.js'
 import { ByteReader } from '../../bytes/byte-reader.js'
+import { TarWalk, type TarFlaw } from '../../bytes/tar-walk.js'
+import { spanOf } from '../broken.js'
 import { HISTORY_BYTES } from '../kernel.js'
 import type { NeedleSet } from '../needles.js'
-import { TarWalk, type TarFlaw } from '../../bytes/tar-walk.js'
 import type { PieceSender, Team } from './team.js'
 
 /** How far behind a piece an occurrence that starts in it may go on, with the lines that tell whether it is one, in bytes. */
