@@ -176,6 +176,8 @@ describe('archiveParts', () => {
     const ways = [...decodedTexts(headers)].map(({ way, text }) => `${way.join('/')} ${text}`)
     expect(ways).toContainEqual(expect.stringMatching(/^blobs\/sha256\/name-of-it [^]*record-of-it/))
     expect(ways).toContainEqual(expect.stringMatching(/^blobs\/link [^]*target-of-it/))
+    // The bytes themselves as well.
+    expect(headers).toContain(`blobs/link${'\0'.repeat(90)}`)
     for (const what of ['name', 'record', 'owner', 'target', 'group'])
       expect(headers).toContain(`${what}-of-it`)
   })
@@ -244,6 +246,20 @@ describe('archiveParts', () => {
     const packed = gzipSync(await tar([['home/x', 'text']]))
     const { layouts } = await read(packed.subarray(0, packed.length - 20))
     expect(layouts.flatMap(({ unread }) => unread)).toContain('It ends before its data does.')
+  })
+
+  it('says that a header is damaged, and that something follows the end', async () => {
+    const archive = await savedOld()
+    const unreadOf = async (bytes: Buffer): Promise<readonly string[]> =>
+      (await read(bytes)).layouts.flatMap(({ unread }) => unread)
+    const damaged = Buffer.from(archive)
+    const last = archive.lastIndexOf('manifest.json')
+    damaged.fill(0x55, last, last + 512)
+    expect(await unreadOf(damaged)).toContain('The archive is damaged or ends too early.')
+    expect(await unreadOf(Buffer.concat([archive, Buffer.alloc(600, 'x')]))).toEqual([
+      'Something follows the end of the archive.',
+    ])
+    expect(await unreadOf(Buffer.concat([archive, Buffer.alloc(10_000)]))).toEqual([])
   })
 
   it('has an answer to whatever stands in its documents', async () => {

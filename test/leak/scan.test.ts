@@ -147,4 +147,14 @@ describe('a document', () => {
       expect(unread).toEqual([])
     }
   })
+
+  it('holds it before and after much else', async () => {
+    const escaped = 'tl_9vQ\\/4mXr2Zp8K\\u0064W'
+    const filler = 'x'.repeat(300_000)
+    const text = `{"a":"${escaped}","b":"${filler}","c":"${escaped}"}`
+    for (const size of [1000, 70_000, text.length]) {
+      const { findings } = await scanFor(document(text, size))
+      expect(findings.filter(({ form }) => form === 'raw').map(({ path }) => path)).toEqual(['a', 'c'])
+    }
+  })
 })

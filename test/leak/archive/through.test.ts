@@ -50,6 +50,15 @@ describe.each(Object.entries(KINDS))('what follows a stream of %s', (name, pack)
     }
   })
 
+  it('is told where nothing is between it and the end', async () => {
+    const bytes = Buffer.concat([packed, Buffer.from('h'), ZEROS])
+    for (let first = 1; first < bytes.length; first += 1) {
+      const { why } = await unpacked(kind, inThree(bytes, first, first + 9))
+      // After gzip another member may follow.
+      expect(why, `${first}`).toBe(kind === 'gzip' ? 'damaged' : 'trailing-data')
+    }
+  })
+
   it('is not told where it is only zeros', async () => {
     const bytes = Buffer.concat([packed, ZEROS])
     for (let first = 1; first < bytes.length; first += 1)
