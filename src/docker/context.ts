@@ -34,6 +34,8 @@ const EPOCH = new Date(0)
  * have another thread open, read and close each takes several times as long.
  */
 const SMALL_BYTES = 128 * 1024
+/** So many are added before others have a turn. */
+const FILES_AT_ONCE = 32
 
 /**
  * Makes a context, anew at each call of the result: BuildKit may read it twice.
@@ -84,6 +86,8 @@ async function fill(archive: Pack, { root, only, ignoreLines: lines, files }: Co
         if (files?.has(found.path) === true) continue
         await add(archive, root, found)
         count += 1
+        // Signals and timers have their turn.
+        if (count % FILES_AT_ONCE === 0) await new Promise(setImmediate)
       }
     }
   }
