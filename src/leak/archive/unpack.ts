@@ -58,8 +58,7 @@ const STREAMS: Readonly<Record<StreamKind, Stream>> = {
 }
 
 const WHOLES: Readonly<Partial<Record<StreamKind, Whole>>> = {
-  // The last four bytes are the size of the content (RFC 1952, 2.3.1).
-  gzip: (packed) => wholly(gunzipSync, packed, Buffer.from(packed.subarray(-4)).readUInt32LE()),
+  gzip: (packed) => wholly(gunzipSync, packed, gzipStated(packed)),
   zlib: (packed, statedBytes) => wholly(inflateSync, packed, statedBytes),
   deflate: (packed, statedBytes) => wholly(inflateRawSync, packed, statedBytes),
   brotli: (packed, statedBytes) => wholly(brotliDecompressSync, packed, statedBytes),
@@ -104,6 +103,10 @@ export function inflatedWhole(
 ): { readonly content: Uint8Array; readonly length: number } | undefined {
   return informed(inflateSync, bytes, options)
 }
+
+/** What the last four bytes say, the size of the content (RFC 1952, 2.3.1), where there are as many. */
+const gzipStated = (packed: Uint8Array): number | undefined =>
+  packed.length < 4 ? undefined : Buffer.from(packed.subarray(-4)).readUInt32LE()
 
 /** @param statedBytes - the size of the piece that the content is likely to fit in: one piece takes no copy. */
 function wholly(unpackSync: Sync, packed: Uint8Array, statedBytes?: number): Uint8Array | undefined {

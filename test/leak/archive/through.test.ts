@@ -2,6 +2,7 @@
 
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
+import { held } from '../../../src/leak/archive/inside.js'
 import { unpack } from '../../../src/leak/archive/unpack.js'
 import { Unreadable } from '../../../src/leak/archive/unreadable.js'
 import { inPieces } from '../../support/pieces.js'
@@ -24,10 +25,11 @@ async function* inThree(bytes: Buffer, first: number, second: number): AsyncGene
 async function unpacked(
   kind: keyof typeof KINDS,
   chunks: AsyncIterable<Uint8Array>,
+  whole?: Uint8Array,
 ): Promise<{ content: string; why: string | undefined }> {
   let content = ''
   try {
-    for await (const chunk of unpack(kind, { whole: undefined, chunks }, () => undefined))
+    for await (const chunk of unpack(kind, { whole, chunks }, () => undefined))
       content += Buffer.from(chunk).toString()
   } catch (error) {
     if (!(error instanceof Unreadable)) throw error
@@ -35,6 +37,19 @@ async function unpacked(
   }
   return { content, why: undefined }
 }
+
+describe('a file in memory', () => {
+  it.for(Object.entries(KINDS))(
+    'packed as %s is told to end too early, wherever it is cut',
+    async ([name, pack]) => {
+      const packed = pack(Buffer.from(CONTENT))
+      for (let end = 0; end < packed.length; end += 1) {
+        const { chunks, whole } = held(Uint8Array.from(packed.subarray(0, end)))
+        expect((await unpacked(name as keyof typeof KINDS, chunks, whole)).why, `${end}`).toBe('truncated')
+      }
+    },
+  )
+})
 
 describe.each(Object.entries(KINDS))('what follows a stream of %s', (name, pack) => {
   const kind = name as keyof typeof KINDS
