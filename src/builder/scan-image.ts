@@ -7,12 +7,12 @@
 
 import { stat } from 'node:fs/promises'
 import { fileChunks } from '../bytes/file-chunks.js'
+import { once } from '../bytes/once.js'
 import { claimsOfFile, claimsOfFolder, type LayerClaims } from '../docker/archive-outline.js'
 import { archiveParts } from '../docker/archive-parts.js'
 import { contextTar } from '../docker/context.js'
 import type { Engine, ImageParts } from '../docker/engine.js'
 import { Fault } from '../errors.js'
-import { once } from '../leak/archive/inside.js'
 import { unpackWhole, wholeKindOf } from '../leak/archive/whole.js'
 import { Matcher } from '../leak/match.js'
 import type { NeedleSet } from '../leak/needles.js'

@@ -8,9 +8,6 @@
 
 const NOTHING = new Uint8Array(0)
 
-/** Memory that is taken for a start, whatever length is asked for: it may be one that the stream never has. */
-const FIRST_BYTES = 64 * 1024
-
 /** A position in a stream of chunks. One reader of it at a time. */
 export class ByteReader {
   readonly #source: AsyncIterator<Uint8Array>
@@ -52,17 +49,19 @@ export class ByteReader {
   async fill(count: number): Promise<boolean> {
     if (this.buffered === 0) this.#show((await this.#next()) ?? NOTHING)
     if (this.buffered >= count) return true
-    // A copy, as the next chunk may come in the memory of this one. Only what is asked for is joined.
-    const joined = new Joined(this.peek(), count)
-    while (joined.size < count) {
+    // Copies, as the next chunk may come in the memory of this one. Only what is asked for is joined.
+    const pieces = [Uint8Array.from(this.peek())]
+    let size = this.buffered
+    while (size < count) {
       const chunk = await this.#next()
       if (chunk === undefined) break
-      const piece = chunk.subarray(0, count - joined.size)
+      const piece = chunk.subarray(0, count - size)
       if (piece.length < chunk.length) this.#rest = chunk.subarray(piece.length)
-      joined.add(piece)
+      pieces.push(Uint8Array.from(piece))
+      size += piece.length
     }
-    this.#show(joined.bytes())
-    return joined.size >= count
+    this.#show(Buffer.concat(pieces, size))
+    return size >= count
   }
 
   /**
@@ -111,33 +110,5 @@ export class ByteReader {
   async close(): Promise<void> {
     this.#ended = true
     await this.#source.return?.()
-  }
-}
-
-/** Bytes in one piece that come in several. */
-class Joined {
-  size = 0
-  readonly #wanted: number
-  #memory: Uint8Array
-
-  constructor(first: Uint8Array, wanted: number) {
-    this.#wanted = wanted
-    this.#memory = new Uint8Array(Math.min(wanted, Math.max(FIRST_BYTES, 2 * first.length)))
-    this.add(first)
-  }
-
-  add(piece: Uint8Array): void {
-    const size = this.size + piece.length
-    if (size > this.#memory.length) {
-      const grown = new Uint8Array(Math.min(this.#wanted, 2 * size))
-      grown.set(this.bytes())
-      this.#memory = grown
-    }
-    this.#memory.set(piece, this.size)
-    this.size = size
-  }
-
-  bytes(): Uint8Array {
-    return this.#memory.subarray(0, this.size)
   }
 }

@@ -23,6 +23,10 @@ export const FIELD = {
   prefix: [345, 155],
 } as const satisfies Record<string, readonly [number, number]>
 
+/** Type flags of links: hard ones lead to an entry of the same archive, symbolic ones to a path. */
+export const LINK = 0x31
+export const SYMLINK = 0x32
+
 /** What the extended headers before an entry say of it. */
 export interface Extended {
   path?: Uint8Array

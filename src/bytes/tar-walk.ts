@@ -22,6 +22,7 @@ import {
   hasPrefix,
   isTarHeader,
   isZero,
+  LINK,
   tarNumber,
   tarPath,
   tarText,
@@ -239,7 +240,7 @@ const isExtension = (type: number): boolean =>
   type === 0x78 || type === 0x58 || type === 0x67 || type === 0x4c || type === 0x4b
 
 /** `1` to `6`: links, devices, directories, pipes. Whatever size they state, no content follows (`isHeaderOnlyType` in Go). */
-const isBare = (type: number): boolean => type >= 0x31 && type <= 0x36
+export const isBare = (type: number): boolean => type >= LINK && type <= 0x36
 
 /**
  * Length of the further blocks of an old GNU sparse map, which stand between header and content, in bytes; `undefined`

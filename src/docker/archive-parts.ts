@@ -11,7 +11,9 @@
  */
 
 import { ByteReader } from '../bytes/byte-reader.js'
-import { TarWalk, type TarEntry } from '../bytes/tar-walk.js'
+import { once } from '../bytes/once.js'
+import { LINK, SYMLINK } from '../bytes/tar-header.js'
+import { isBare, TarWalk, type TarEntry } from '../bytes/tar-walk.js'
 import {
   HEADER_BYTES,
   isDocument,
@@ -126,43 +128,25 @@ async function* memberParts(reader: ArchiveReader, members: Members): AsyncGener
         yield* memberPart(stop.entry, reader, members)
         break
       case 'watched':
-        if (stop.entry.size === 0) yield* emptyMember(stop.entry, reader, members)
+        if (stop.entry.size === 0) yield* memberPart(stop.entry, reader, members)
         walk.watch = stop.entry.end
     }
     yield* reader.headers(isOver ? 0 : HEADERS_BYTES)
   }
 }
 
-/** Type flags of members without content that are no files: links, devices, folders, pipes. */
-const LINK = 0x31
-const SYMLINK = 0x32
-const PIPE = 0x36
-
-async function* emptyMember(
+/** Reads a member that is a file, and notes one that is a link. */
+async function* memberPart(
   entry: TarEntry,
   reader: ArchiveReader,
   members: Members,
 ): AsyncGenerator<ImagePart> {
-  const { type } = entry
-  const name = reader.nameOf(entry)
-  if (type === LINK || type === SYMLINK)
-    members.link(memberPath(name), { path: Buffer.from(entry.link).toString(), isHard: type === LINK })
-  else if ((type < LINK || type > PIPE) && !name.endsWith('/'))
-    yield* filePart(name, { size: 0, reader, members })
-}
-
-const memberPart = (entry: TarEntry, reader: ArchiveReader, members: Members): AsyncGenerator<ImagePart> =>
-  filePart(reader.nameOf(entry), { size: entry.size, reader, members })
-
-async function* filePart(
-  fullName: string,
-  {
-    size,
-    reader,
-    members,
-  }: { readonly size: number; readonly reader: ArchiveReader; readonly members: Members },
-): AsyncGenerator<ImagePart> {
+  const { type, size } = entry
+  const fullName = reader.nameOf(entry)
   const name = memberPath(fullName)
+  if (type === LINK || type === SYMLINK)
+    members.link(name, { path: Buffer.from(entry.link).toString(), isHard: type === LINK })
+  if (isBare(type) || (size === 0 && fullName.endsWith('/'))) return
   const kind = isDocument(name, reader.peek().subarray(0, Math.min(size, HEADER_BYTES)))
     ? 'document'
     : 'layer'
@@ -216,8 +200,4 @@ class ArchiveReader extends ByteReader {
     const id = this.#parts === 1 ? HEADERS : `${HEADERS} ${String(this.#parts)}`
     return [{ id, kind: 'document', sizeBytes: text.length, bytes: once(text) }]
   }
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes
 }

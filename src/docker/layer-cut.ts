@@ -6,10 +6,8 @@
  */
 
 import { ByteReader } from '../bytes/byte-reader.js'
+import { LINK } from '../bytes/tar-header.js'
 import { TarWalk } from '../bytes/tar-walk.js'
-
-/** Type flag of a hard link. */
-const LINK = 0x31
 
 /** A layer while it streams by. */
 export interface CutLayer {

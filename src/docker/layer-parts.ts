@@ -14,6 +14,7 @@
  */
 
 import type Docker from 'dockerode'
+import { once } from '../bytes/once.js'
 import { cutLayers } from './layer-cut.js'
 import type { Digest, ImageLayout, ImagePart, ImageParts } from './engine.js'
 import { call, statusOf } from './unreachable.js'
@@ -105,10 +106,6 @@ async function* readParts(
   } finally {
     await container.remove({ force: true, v: true })
   }
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes
 }
 
 function layoutOf(

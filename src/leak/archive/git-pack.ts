@@ -11,8 +11,9 @@
  */
 
 import { createInflate } from 'node:zlib'
+import { once } from '../../bytes/once.js'
 import { hold, stretch, type Held } from './hold.js'
-import { once, within, type At, type Inside, type Packed } from './inside.js'
+import { within, type At, type Inside, type Packed } from './inside.js'
 import { through } from './through.js'
 import { inflatedWhole } from './unpack.js'
 import { Unreadable } from './unreadable.js'

@@ -6,6 +6,7 @@
  * @packageDocumentation
  */
 
+import { once } from '../../bytes/once.js'
 import type { UnreadReason } from '../findings.js'
 import type { Budget } from './limits.js'
 
@@ -57,9 +58,3 @@ export const held = (bytes: Uint8Array): Packed => ({
   whole: bytes.length <= WHOLE_BYTES ? bytes : undefined,
   chunks: once(bytes),
 })
-
-/** A stream of one chunk. */
-export async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  await Promise.resolve()
-  yield bytes
-}

@@ -8,7 +8,7 @@
  */
 
 import type { Transform } from 'node:stream'
-import { once } from './inside.js'
+import { once } from '../../bytes/once.js'
 import { requirePadding } from './padding.js'
 import { Unreadable } from './unreadable.js'
 
@@ -55,7 +55,7 @@ export async function* through(
       })
       // The next chunk is not asked for then: it may be what follows the stream, and this one ends being valid.
       if (engine.bytesWritten < written) {
-        left = Uint8Array.from(chunk.subarray(chunk.length - (written - engine.bytesWritten)))
+        left = chunk.subarray(chunk.length - (written - engine.bytesWritten))
         return
       }
     }

@@ -11,8 +11,9 @@
  */
 
 import { fromRandomAccessReaderPromise, RandomAccessReader, type Entry, type ZipFile } from 'yauzl'
+import { once } from '../../bytes/once.js'
 import { hold, stretch, type Held } from './hold.js'
-import { once, WHOLE_BYTES, within, type At, type Inside, type Packed } from './inside.js'
+import { WHOLE_BYTES, within, type At, type Inside, type Packed } from './inside.js'
 import { unpack, type StreamKind } from './unpack.js'
 import { Unreadable } from './unreadable.js'
 
